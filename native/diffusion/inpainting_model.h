@@ -1,0 +1,83 @@
+// VAE, UNet and glyph encoder that repaint together: conditioning, latents, sampling.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "diffusion/ddim.h"
+#include "diffusion/inpainting_inputs.h"
+#include "diffusion/noise_schedule.h"
+#include "engine/abort_flag.h"
+#include "engine/script_module.h"
+#include "losses/vae_loss.h"
+
+namespace anonymizer {
+
+// Linear layer from the glyph encoder's width to the UNet's; only where they differ.
+struct TextProjection {
+  at::Tensor weight, bias;  // [out, in], [out]
+  // Xavier-uniform from the seed, bias 0.
+  static TextProjection initialise(int64_t input_width, int64_t output_width, uint64_t seed, c10::Device device);
+  static TextProjection load(const std::string& path, int64_t input_width, int64_t output_width, c10::Device device);
+  std::vector<NamedTensor> named(const std::string& prefix) const {
+    return {{prefix + "weight", weight}, {prefix + "bias", bias}};
+  }
+};
+
+struct TextProjectionOptions {
+  int64_t input_width = 0;
+  int64_t output_width = 0;
+  std::string weights;  // empty: initialised
+};
+
+struct InpaintingModelOptions {
+  ModelFiles vae, unet, glyph_encoder;
+  std::optional<TextProjectionOptions> text_projection;
+  MaskedFill masked_fill = MaskedFill::kZero;
+  double scaling_factor = 0.18215;
+  Prediction prediction = Prediction::kEpsilon;
+};
+
+struct SamplingOptions {
+  int64_t steps = 20;
+  double guidance_scale = 1;
+  double strength = 1;
+  std::function<void(int64_t done, int64_t total)> on_step;
+};
+
+class InpaintingModel {
+ public:
+  // Checks that conv_in takes 2·C+1 channels; ERR_MODEL_SHAPE otherwise.
+  InpaintingModel(const InpaintingModelOptions& options, uint64_t seed, c10::Device device);
+
+  // images [B, 3, H, W] in [-1, 1] → posterior of unscaled latents.
+  Posterior encode(const at::Tensor& images);
+  // scaled latents → images [B, 3, H, W]
+  at::Tensor decode(const at::Tensor& latents);
+  // Scaled latents of the masked image (the posterior's mean: no noise in a condition).
+  at::Tensor masked_latents(const at::Tensor& images, const at::Tensor& masks);
+  // glyphs [B, 3, Hg, Wg] in [-1, 1] → [B, S, D]
+  at::Tensor condition(const at::Tensor& glyphs);
+  at::Tensor predict(const at::Tensor& noisy, const at::Tensor& mask, const at::Tensor& masked,
+                     const at::Tensor& timesteps, const at::Tensor& condition);
+  // noise: float32 [B, C, h, w] on any device. Returns scaled latents.
+  at::Tensor sample(const at::Tensor& images, const at::Tensor& masks, const at::Tensor& glyphs,
+                    const std::function<at::Tensor(at::IntArrayRef)>& noise, const SamplingOptions& options,
+                    const AbortFlag& abort);
+
+  ScriptModule& unet() { return unet_; }
+  ScriptModule& glyph_encoder() { return glyph_encoder_; }
+  std::optional<TextProjection>& text_projection() { return text_projection_; }
+  const NoiseSchedule& schedule() const { return schedule_; }
+  const InpaintingModelOptions& options() const { return options_; }
+
+ private:
+  InpaintingModelOptions options_;
+  c10::Device device_;
+  ScriptModule vae_, unet_, glyph_encoder_;
+  std::optional<TextProjection> text_projection_;
+  NoiseSchedule schedule_;
+  int64_t unet_channels_;
+};
+
+}  // namespace anonymizer

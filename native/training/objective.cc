@@ -1,0 +1,27 @@
+#include "training/objective.h"
+
+#include <sstream>
+
+#include "engine/random.h"
+
+namespace anonymizer {
+
+at::Tensor batch_noise(const at::Tensor& given, const PreparedBatch& batch, const StepContext& context,
+                       uint64_t purpose, at::IntArrayRef shape) {
+  if (given.defined()) {
+    if (given.sizes() != shape) {
+      std::ostringstream message;
+      message << "The given noise has shape " << given.sizes() << ", the latents have " << shape;
+      throw CodedError("ERR_INVALID_ARGUMENT", message.str());
+    }
+    return given;
+  }
+  std::vector<at::Tensor> parts;
+  for (const uint64_t id : batch.ids) {
+    parts.push_back(
+        SampleSeed{context.seed, context.step, context.rank, id}.normal(static_cast<Purpose>(purpose), shape.slice(1)));
+  }
+  return at::stack(parts).to(batch.images.device());
+}
+
+}  // namespace anonymizer

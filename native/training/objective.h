@@ -1,0 +1,47 @@
+// What is trained: the modules, their loss, and how to look at the result. One training loop serves all objectives.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/abort_flag.h"
+#include "engine/script_module.h"
+#include "training/batch.h"
+
+namespace anonymizer {
+
+struct LossTerm {
+  std::string name;
+  at::Tensor value;   // unweighted scalar
+  double weight = 1;  // total = Σ weight·value
+};
+
+struct Loss {
+  at::Tensor total;
+  std::vector<LossTerm> terms;
+};
+
+// A set of tensors with a file of its own in checkpoints and exports.
+struct StatePart {
+  std::string file;  // "model.safetensors"
+  std::vector<NamedTensor> tensors;
+};
+
+class Objective {
+ public:
+  virtual ~Objective() = default;
+  // Every parameter that could be trained, with unique names.
+  virtual std::vector<NamedTensor> parameters() const = 0;
+  virtual std::vector<StatePart> state() const = 0;
+  virtual Loss loss(const PreparedBatch& batch, const StepContext& context) = 0;
+  // Images [B, 3, H, W] in [-1, 1] to look at.
+  virtual at::Tensor preview(const PreparedBatch& batch, int64_t steps, const StepContext& context,
+                             const AbortFlag& abort) = 0;
+};
+
+// Normal noise of the batch: one sample's from its own seed, or `given` where that is defined.
+at::Tensor batch_noise(const at::Tensor& given, const PreparedBatch& batch, const StepContext& context,
+                       uint64_t purpose, at::IntArrayRef shape);
+
+}  // namespace anonymizer

@@ -1,0 +1,225 @@
+#include "training/trainer.h"
+
+#include <torch/csrc/autograd/autograd.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "engine/device.h"
+#include "io/safetensors.h"
+
+namespace anonymizer {
+namespace {
+
+bool belongs_to(const std::string& parameter, const std::string& module) {
+  return parameter == module || (parameter.size() > module.size() && parameter.compare(0, module.size(), module) == 0 &&
+                                 parameter[module.size()] == '.');
+}
+
+std::string sample_list(const std::vector<uint64_t>& ids) {
+  std::string out;
+  for (const uint64_t id : ids) out += (out.empty() ? "" : ", ") + std::to_string(id);
+  return out;
+}
+
+}  // namespace
+
+Trainer::Trainer(std::unique_ptr<Objective> objective, const TrainerOptions& options, const AbortFlag& abort)
+    : objective_(std::move(objective)), options_(options), abort_(abort) {
+  const auto all = objective_->parameters();
+  std::vector<size_t> matches(options.freeze.size(), 0);
+  std::vector<NamedTensor> trainable;
+  for (const auto& [name, tensor] : all) {
+    bool frozen = false;
+    for (size_t i = 0; i < options.freeze.size(); ++i) {
+      if (belongs_to(name, options.freeze[i])) {
+        frozen = true;
+        ++matches[i];
+      }
+    }
+    tensor.requires_grad_(!frozen);
+    if (!frozen) trainable.emplace_back(name, tensor);
+  }
+  for (size_t i = 0; i < matches.size(); ++i) {
+    if (matches[i] == 0)
+      throw CodedError("ERR_INVALID_ARGUMENT",
+                       "freeze: no parameter belongs to a module named '" + options.freeze[i] + "'");
+  }
+  if (trainable.empty()) throw CodedError("ERR_INVALID_ARGUMENT", "freeze: nothing is left to train");
+  for (const auto& [name, tensor] : trainable) {
+    // A hook that throws is the one way to stop a backward pass.
+    tensor.register_hook([flag = &abort_](const at::Tensor& gradient) {
+      flag->check();
+      return gradient;
+    });
+  }
+  optimizer_.emplace(trainable, options.optimizer);
+  if (options.ema_decay > 0) ema_.emplace(trainable, options.ema_decay);
+}
+
+StepResult Trainer::step(const std::vector<Batch>& batches, uint64_t global_step) {
+  const auto started = std::chrono::steady_clock::now();
+  int64_t samples = 0;
+  for (const auto& batch : batches) samples += batch.size();
+  optimizer_->zero_grad();
+  std::vector<std::string> names;
+  at::Tensor sums;
+  std::vector<at::Tensor> totals;
+  for (const auto& batch : batches) {
+    abort_.check();
+    PreparedBatch prepared = prepare(batch, options_.device);
+    augment(prepared, options_.augment, context(global_step));
+    // Weighted by its share of the samples, so that unequal micro-batches add up to the joined batch exactly.
+    const double share = static_cast<double>(batch.size()) / static_cast<double>(samples);
+    at::Tensor total;
+    {
+      const Autocast autocast(options_.device, options_.bf16);
+      const Loss loss = objective_->loss(prepared, context(global_step));
+      total = loss.total;
+      std::vector<at::Tensor> values{loss.total.detach().to(at::kFloat)};
+      names = {"total"};
+      for (const auto& term : loss.terms) {
+        names.push_back(term.name);
+        values.push_back(term.value.detach().to(at::kFloat));
+      }
+      const at::Tensor row = at::stack(values) * share;
+      sums = sums.defined() ? sums + row : row;
+      totals.push_back(values[0]);
+    }
+    abort_.check();
+    (total * share).backward();
+  }
+  abort_.check();
+  StepResult result;
+  result.learning_rate =
+      optimizer_->options().learning_rate * learning_rate_factor(options_.schedule, static_cast<int64_t>(global_step));
+  const at::Tensor norm = optimizer_->step(result.learning_rate);
+  if (ema_) ema_->update(static_cast<int64_t>(global_step), norm.isfinite().logical_not().to(at::kFloat));
+  // The one wait for the device in a step.
+  const at::Tensor values =
+      at::cat({sums, norm.reshape({1}).to(at::kFloat), at::stack(totals)}).to(at::kCPU).to(at::kDouble);
+  const double* read = values.const_data_ptr<double>();
+  result.grad_norm = read[names.size()];
+  for (size_t i = 0; i < names.size(); ++i) result.losses.emplace_back(names[i], read[i]);
+  if (!std::isfinite(result.grad_norm)) {
+    std::string culprit = "the gradient";
+    std::string where;
+    for (size_t i = names.size(); i-- > 1;) {
+      if (!std::isfinite(read[i])) culprit = "the loss term '" + names[i] + "'";
+    }
+    for (size_t i = 0; i < batches.size(); ++i) {
+      if (!std::isfinite(read[names.size() + 1 + i]))
+        where = " in a batch of the samples " + sample_list(batches[i].ids);
+    }
+    throw CodedError("ERR_TRAINING_NAN",
+                     "Step " + std::to_string(global_step) + ": " + culprit + " is not finite" + where);
+  }
+  result.compute_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
+  return result;
+}
+
+std::vector<std::pair<std::string, double>> Trainer::compute_loss(const Batch& batch, uint64_t global_step) {
+  torch::NoGradGuard no_grad;
+  const PreparedBatch prepared = prepare(batch, options_.device);
+  const Autocast autocast(options_.device, options_.bf16);
+  const Loss loss = objective_->loss(prepared, context(global_step));
+  std::vector<std::pair<std::string, double>> result{{"total", loss.total.item<double>()}};
+  for (const auto& term : loss.terms) result.emplace_back(term.name, term.value.item<double>());
+  return result;
+}
+
+std::vector<std::pair<std::string, double>> Trainer::gradient_norms(const Batch& batch, uint64_t global_step) {
+  const PreparedBatch prepared = prepare(batch, options_.device);
+  Loss loss;
+  {
+    const Autocast autocast(options_.device, options_.bf16);
+    loss = objective_->loss(prepared, context(global_step));
+  }
+  std::vector<at::Tensor> inputs;
+  for (const auto& [name, tensor] : optimizer_->parameters()) inputs.push_back(tensor);
+  std::vector<std::pair<std::string, double>> result;
+  for (const auto& term : loss.terms) {
+    abort_.check();
+    if (!term.value.requires_grad()) {
+      result.emplace_back(term.name, 0.0);
+      continue;
+    }
+    const auto gradients = torch::autograd::grad({term.value * term.weight}, inputs, {}, /*retain_graph=*/true,
+                                                 /*create_graph=*/false, /*allow_unused=*/true);
+    double squares = 0;
+    for (const auto& gradient : gradients) {
+      if (gradient.defined()) squares += gradient.to(at::kDouble).square().sum().item<double>();
+    }
+    result.emplace_back(term.name, std::sqrt(squares));
+  }
+  return result;
+}
+
+std::vector<NamedTensor> Trainer::gradients(const Batch& batch, uint64_t global_step) {
+  optimizer_->zero_grad();
+  const PreparedBatch prepared = prepare(batch, options_.device);
+  Loss loss;
+  {
+    const Autocast autocast(options_.device, options_.bf16);
+    loss = objective_->loss(prepared, context(global_step));
+  }
+  loss.total.backward();
+  std::vector<NamedTensor> result;
+  for (const auto& [name, tensor] : optimizer_->parameters())
+    result.emplace_back(name, tensor.grad().detach().to(at::kCPU).clone());
+  optimizer_->zero_grad();
+  return result;
+}
+
+at::Tensor Trainer::preview(const Batch& batch, int64_t steps, bool use_ema) {
+  torch::NoGradGuard no_grad;
+  const EmaScope scope(optimizer_->parameters(), use_ema && ema_ ? &*ema_ : nullptr);
+  const PreparedBatch prepared = prepare(batch, options_.device);
+  const Autocast autocast(options_.device, options_.bf16);
+  return denormalise_images(objective_->preview(prepared, steps, context(0), abort_));
+}
+
+std::vector<std::string> Trainer::save_state(const std::string& folder) const {
+  std::vector<std::string> files;
+  auto write = [&](const std::string& name, const std::vector<NamedTensor>& tensors) {
+    write_safetensors(folder + "/" + name, tensors);
+    files.push_back(name);
+  };
+  for (const auto& part : objective_->state()) write(part.file, part.tensors);
+  write("optimizer.safetensors", optimizer_->state());
+  if (ema_) write("ema.safetensors", ema_->shadow());
+  return files;
+}
+
+void Trainer::load_state(const std::string& folder) {
+  // Everything is read before anything is changed.
+  std::vector<std::pair<StatePart, std::vector<NamedTensor>>> parts;
+  for (auto& part : objective_->state()) {
+    auto values = read_safetensors(folder + "/" + part.file);
+    parts.emplace_back(std::move(part), std::move(values));
+  }
+  const auto optimizer = read_safetensors(folder + "/optimizer.safetensors");
+  std::vector<NamedTensor> ema;
+  if (ema_) ema = read_safetensors(folder + "/ema.safetensors");
+  for (const auto& [part, values] : parts) copy_by_name(part.tensors, values, folder + "/" + part.file);
+  optimizer_->load_state(optimizer, folder + "/optimizer.safetensors");
+  if (ema_) ema_->load_state(ema, folder + "/ema.safetensors");
+}
+
+void Trainer::export_weights(const std::vector<std::pair<std::string, std::string>>& files, bool use_ema) {
+  const EmaScope scope(optimizer_->parameters(), use_ema && ema_ ? &*ema_ : nullptr);
+  for (const auto& part : objective_->state()) {
+    for (const auto& [file, path] : files) {
+      if (file == part.file) write_safetensors(path, part.tensors, {{"format", "pt"}});
+    }
+  }
+}
+
+std::vector<ParameterInfo> Trainer::parameters() const {
+  std::vector<ParameterInfo> result;
+  for (const auto& [name, tensor] : objective_->parameters())
+    result.push_back({name, tensor.sizes().vec(), tensor.requires_grad()});
+  return result;
+}
+
+}  // namespace anonymizer

@@ -1,0 +1,69 @@
+// The training step: forward, backward, accumulate, clip, update, average.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "optim/adamw.h"
+#include "optim/ema.h"
+#include "optim/lr_schedule.h"
+#include "training/objective.h"
+
+namespace anonymizer {
+
+struct TrainerOptions {
+  c10::Device device = c10::Device(c10::kCPU);
+  bool bf16 = false;
+  uint64_t seed = 0;
+  uint64_t rank = 0;
+  AdamWOptions optimizer;
+  ScheduleOptions schedule;
+  double ema_decay = 0;  // 0 = none
+  AugmentOptions augment;
+  std::vector<std::string> freeze;
+};
+
+struct StepResult {
+  std::vector<std::pair<std::string, double>> losses;  // total and unweighted terms, means over the samples
+  double grad_norm = 0;
+  double learning_rate = 0;
+  double compute_ms = 0;
+};
+
+struct ParameterInfo {
+  std::string name;
+  std::vector<int64_t> shape;
+  bool trainable;
+};
+
+class Trainer {
+ public:
+  // The abort flag must outlive the trainer.
+  Trainer(std::unique_ptr<Objective> objective, const TrainerOptions& options, const AbortFlag& abort);
+
+  StepResult step(const std::vector<Batch>& batches, uint64_t global_step);
+  std::vector<std::pair<std::string, double>> compute_loss(const Batch& batch, uint64_t global_step);
+  // L2 norm over all trainable parameters of each weighted term's gradient.
+  std::vector<std::pair<std::string, double>> gradient_norms(const Batch& batch, uint64_t global_step);
+  // Gradient of the total loss by parameter name.
+  std::vector<NamedTensor> gradients(const Batch& batch, uint64_t global_step);
+  // uint8 [B, H, W, 3]
+  at::Tensor preview(const Batch& batch, int64_t steps, bool use_ema);
+
+  std::vector<std::string> save_state(const std::string& folder) const;
+  void load_state(const std::string& folder);
+  // files: part's file name in checkpoints → path to write.
+  void export_weights(const std::vector<std::pair<std::string, std::string>>& files, bool use_ema);
+  std::vector<ParameterInfo> parameters() const;
+
+ private:
+  StepContext context(uint64_t global_step) const { return {options_.seed, global_step, options_.rank}; }
+
+  std::unique_ptr<Objective> objective_;
+  TrainerOptions options_;
+  const AbortFlag& abort_;
+  std::optional<AdamW> optimizer_;
+  std::optional<Ema> ema_;
+};
+
+}  // namespace anonymizer

@@ -1,0 +1,93 @@
+#include "training/unet_objective.h"
+
+#include "engine/random.h"
+
+namespace anonymizer {
+namespace {
+
+std::vector<NamedTensor> with_prefix(const std::string& prefix, const std::vector<NamedTensor>& tensors) {
+  std::vector<NamedTensor> result;
+  for (const auto& [name, tensor] : tensors) result.emplace_back(prefix + name, tensor);
+  return result;
+}
+
+void require_inputs(const PreparedBatch& batch) {
+  if (!batch.masks.defined() || !batch.glyphs.defined()) {
+    throw CodedError("ERR_INVALID_ARGUMENT", "A batch for the UNet needs masks and glyphs");
+  }
+}
+
+}  // namespace
+
+UnetObjective::UnetObjective(const UnetObjectiveOptions& options, uint64_t seed, c10::Device device)
+    : options_(options), model_(options.model, seed, device) {}
+
+std::vector<NamedTensor> UnetObjective::parameters() const {
+  std::vector<NamedTensor> result = model_.unet().parameters();
+  auto append = [&](const std::vector<NamedTensor>& more) { result.insert(result.end(), more.begin(), more.end()); };
+  if (model_.text_projection()) append(model_.text_projection()->named("text_projection."));
+  if (options_.train_glyph_encoder) append(with_prefix("glyph_encoder.", model_.glyph_encoder().parameters()));
+  return result;
+}
+
+std::vector<StatePart> UnetObjective::state() const {
+  std::vector<StatePart> result{{"model.safetensors", model_.unet().state()}};
+  if (model_.text_projection()) result.push_back({"text_projection.safetensors", model_.text_projection()->named("")});
+  if (options_.train_glyph_encoder) result.push_back({"glyph_encoder.safetensors", model_.glyph_encoder().state()});
+  return result;
+}
+
+Loss UnetObjective::loss(const PreparedBatch& batch, const StepContext& context) {
+  require_inputs(batch);
+  const auto device = batch.images.device();
+  const auto size = static_cast<int64_t>(batch.ids.size());
+  auto seeded = [&](int64_t i) {
+    return SampleSeed{context.seed, context.step, context.rank, batch.ids[static_cast<size_t>(i)]};
+  };
+
+  at::Tensor masks = batch.masks;
+  at::Tensor keep_condition = at::ones({size, 1, 1}, at::TensorOptions().dtype(at::kFloat));
+  at::Tensor timesteps = at::empty({size}, at::TensorOptions().dtype(at::kLong));
+  at::Tensor full = at::zeros({size, 1, 1, 1}, at::TensorOptions().dtype(at::kFloat));
+  for (int64_t i = 0; i < size; ++i) {
+    timesteps.data_ptr<int64_t>()[i] =
+        static_cast<int64_t>(seeded(i).hash(Purpose::kTimestep) % NoiseSchedule::kTrainSteps);
+    if (seeded(i).uniform(Purpose::kConditionDropout) < options_.condition_dropout)
+      keep_condition.data_ptr<float>()[i] = 0;
+    if (seeded(i).uniform(Purpose::kFullMask) < options_.full_mask_share) full.data_ptr<float>()[i] = 1;
+  }
+  masks = at::maximum(masks, full.to(device));
+  timesteps = batch.timesteps.defined() ? batch.timesteps : timesteps.to(device);
+
+  at::Tensor latents, masked;
+  {
+    torch::NoGradGuard no_grad;
+    const Posterior posterior = model_.encode(batch.images);
+    const at::Tensor drawn = batch_noise(batch.posterior_noise, batch, context,
+                                         static_cast<uint64_t>(Purpose::kPosterior), posterior.mean.sizes());
+    latents = posterior.sample(drawn) * options_.model.scaling_factor;
+    masked = model_.masked_latents(batch.images, masks);
+  }
+  const at::Tensor noise =
+      batch_noise(batch.noise, batch, context, static_cast<uint64_t>(Purpose::kNoise), latents.sizes());
+  const at::Tensor latent_mask = mask_to_latents(masks, latents.size(2), latents.size(3));
+  const at::Tensor condition = model_.condition(batch.glyphs) * keep_condition.to(device);
+  const at::Tensor noisy = model_.schedule().add_noise(latents, noise, timesteps);
+  const at::Tensor prediction = model_.predict(noisy, latent_mask, masked, timesteps, condition);
+  const at::Tensor value =
+      denoising_loss(prediction, latents, noise, timesteps, latent_mask, model_.schedule(), options_.loss);
+  return {value, {{"denoising", value, 1.0}}};
+}
+
+at::Tensor UnetObjective::preview(const PreparedBatch& batch, int64_t steps, const StepContext& context,
+                                  const AbortFlag& abort) {
+  require_inputs(batch);
+  SamplingOptions options;
+  options.steps = steps;
+  auto noise = [&](at::IntArrayRef shape) {
+    return batch_noise(batch.noise, batch, context, static_cast<uint64_t>(Purpose::kNoise), shape);
+  };
+  return model_.decode(model_.sample(batch.images, batch.masks, batch.glyphs, noise, options, abort));
+}
+
+}  // namespace anonymizer

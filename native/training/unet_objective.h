@@ -1,0 +1,36 @@
+#pragma once
+
+#include "diffusion/inpainting_model.h"
+#include "losses/denoising_loss.h"
+#include "training/objective.h"
+
+namespace anonymizer {
+
+struct UnetObjectiveOptions {
+  InpaintingModelOptions model;
+  DenoisingLossOptions loss;
+  // Share of the samples whose condition is replaced by zeros, for guidance.
+  double condition_dropout = 0.1;
+  // Share of the samples whose mask is the whole image.
+  double full_mask_share = 0.25;
+  bool train_glyph_encoder = false;
+};
+
+class UnetObjective : public Objective {
+ public:
+  UnetObjective(const UnetObjectiveOptions& options, uint64_t seed, c10::Device device);
+  // UNet by its own names, then text_projection.*, then glyph_encoder.* where trained.
+  std::vector<NamedTensor> parameters() const override;
+  std::vector<StatePart> state() const override;
+  // term: denoising
+  Loss loss(const PreparedBatch& batch, const StepContext& context) override;
+  // The batch repainted by DDIM.
+  at::Tensor preview(const PreparedBatch& batch, int64_t steps, const StepContext& context,
+                     const AbortFlag& abort) override;
+
+ private:
+  UnetObjectiveOptions options_;
+  mutable InpaintingModel model_;
+};
+
+}  // namespace anonymizer

@@ -1,0 +1,235 @@
+/** The one typed view of the native binary. Values are already checked when they get here; policy lives above. */
+
+export type DType = "float32" | "float64" | "float16" | "bfloat16" | "int64" | "int32" | "uint8" | "bool";
+
+/** Typed arrays that carry tensor data; float16 and bfloat16 travel as Uint16Array bit patterns. */
+export type TensorData =
+  | Float32Array
+  | Float64Array
+  | Uint16Array
+  | BigInt64Array
+  | Int32Array
+  | Uint8Array;
+
+export interface HostTensor {
+  readonly data: TensorData;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+}
+
+/** Files of one model folder, absolute paths. */
+export interface ModelFiles {
+  readonly graph: string;
+  readonly weights: string;
+}
+
+export interface DeviceInfo {
+  readonly name: string;
+  readonly index: number;
+  readonly totalBytes: number;
+}
+
+export interface NativeInfo {
+  /** LibTorch the binary runs with, "2.13.0". */
+  readonly libtorch: string;
+  readonly cuda: readonly DeviceInfo[];
+  /** Intra-op threads LibTorch would use by default. */
+  readonly threads: number;
+}
+
+export interface ScheduleOptions {
+  readonly type: "constant" | "constant_with_warmup" | "linear" | "cosine" | "cosine_with_restarts";
+  readonly warmupSteps: number;
+  /** Optimizer steps of the whole run. */
+  readonly totalSteps: number;
+  readonly cycles: number;
+}
+
+export interface OptimizerOptions {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  /** 0 = no clipping. */
+  readonly maxGradNorm: number;
+}
+
+export interface VaeLossOptions {
+  readonly reduction: "mean" | "sum";
+  readonly reconstruction: "mse" | "l1";
+  readonly klWeight: number;
+  /** 0 = the perceptual network is not run. */
+  readonly perceptualWeight: number;
+  readonly perceptual: "lpips" | "vgg16";
+}
+
+export interface UnetLossOptions {
+  readonly predictionType: "epsilon" | "v_prediction";
+  /** 0 = off. */
+  readonly snrGamma: number;
+  /** Weight of the masked region; 1 = plain mean. */
+  readonly maskedWeight: number;
+  readonly maskedFill: "0" | "-1";
+  readonly conditionDropout: number;
+  readonly fullMaskShare: number;
+  readonly scalingFactor: number;
+  readonly trainGlyphEncoder: boolean;
+}
+
+export interface AugmentOptions {
+  /** Degrees, uniform in ±rotation. */
+  readonly rotation: number;
+  /** Share of the full range, uniform in ±brightness. */
+  readonly brightness: number;
+  /** Factor uniform in 1±contrast. */
+  readonly contrast: number;
+}
+
+export interface NativeTrainerOptions {
+  readonly kind: "vae" | "unet";
+  /** "cpu", "cuda" or "cuda:N". */
+  readonly device: string;
+  readonly precision: "fp32" | "bf16";
+  /** 0 = LibTorch's default. */
+  readonly threads: number;
+  readonly seed: number;
+  readonly rank: number;
+  readonly model: ModelFiles;
+  /** kind "unet" only. */
+  readonly vae?: ModelFiles;
+  readonly glyphEncoder?: ModelFiles;
+  /** kind "unet" only: linear layer from the encoder's width to the UNet's when they differ; made if the file is absent. */
+  readonly textProjection?: { readonly inputWidth: number; readonly outputWidth: number; readonly weights?: string };
+  /** kind "vae" only: the VGG16 features. */
+  readonly perceptual?: ModelFiles;
+  readonly vaeLoss?: VaeLossOptions;
+  readonly unetLoss?: UnetLossOptions;
+  readonly optimizer: OptimizerOptions;
+  readonly schedule: ScheduleOptions;
+  /** 0 = no EMA. */
+  readonly emaDecay: number;
+  readonly augment: AugmentOptions;
+  /** Module names whose parameters stay fixed ("encoder", "quant_conv"). Each must match at least one parameter. */
+  readonly freeze: readonly string[];
+}
+
+export interface NativeBatch {
+  readonly ids: BigUint64Array;
+  /** uint8 [B, height, width, 3], or float32 of the same shape in [-1, 1]. */
+  readonly images: Uint8Array | Float32Array;
+  readonly height: number;
+  readonly width: number;
+  /** uint8 [B, height, width]. */
+  readonly masks?: Uint8Array;
+  /** uint8 [B, glyphHeight, glyphWidth, 3]. */
+  readonly glyphs?: Uint8Array;
+  readonly glyphHeight?: number;
+  readonly glyphWidth?: number;
+  /** Used in place of drawn values, to compare with another implementation: float32 [B, C, h, w]. */
+  readonly posteriorNoise?: HostTensor;
+  readonly noise?: HostTensor;
+  /** int64 [B], 0…999. */
+  readonly timesteps?: HostTensor;
+}
+
+/** VAE: total, recon, kl, perceptual. UNet: total, denoising. */
+export type NativeLosses = Readonly<Record<string, number>>;
+
+export interface NativeStepResult {
+  readonly losses: NativeLosses;
+  /** L2 norm of all gradients before clipping. */
+  readonly gradNorm: number;
+  /** Learning rate used by this step. */
+  readonly learningRate: number;
+  /** Milliseconds on the job thread: forward+backward, optimizer. */
+  readonly computeMs: number;
+}
+
+export interface NativeParameterInfo {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly trainable: boolean;
+}
+
+/** One training run's state on one device, with a thread of its own. Calls queue in order. */
+export interface NativeTrainer {
+  readonly parameters: readonly NativeParameterInfo[];
+  /**
+   * One optimizer step: forward and backward over all micro-batches, clip, AdamW, EMA.
+   * `globalStep` counts optimizer steps from 0 and seeds noise and augmentation.
+   * Rejects with ERR_TRAINING_NAN (weights unchanged), ERR_OUT_OF_MEMORY, ERR_ABORTED, ERR_NATIVE.
+   */
+  step(batches: readonly NativeBatch[], globalStep: number): Promise<NativeStepResult>;
+  /** Losses without augmentation and update. `globalStep` seeds the noise. */
+  computeLoss(batch: NativeBatch, globalStep: number): Promise<NativeLosses>;
+  /** Gradient norm of each weighted loss term, without an update: { recon, kl, perceptual } or { denoising }. */
+  gradientNorms(batch: NativeBatch, globalStep: number): Promise<Readonly<Record<string, number>>>;
+  /** Gradient of the total loss by parameter name, without an update. */
+  gradients(batch: NativeBatch, globalStep: number): Promise<Readonly<Record<string, HostTensor>>>;
+  /** VAE: reconstructions (of the mean). UNet: the repainted images after `steps` DDIM steps. uint8 [B, H, W, 3]. */
+  preview(batch: NativeBatch, steps: number, useEma: boolean): Promise<HostTensor>;
+  /** Writes the training state into an existing folder: model.safetensors, optimizer.safetensors, … Returns the file names. */
+  saveState(folder: string): Promise<string[]>;
+  loadState(folder: string): Promise<void>;
+  /** Writes weights for a model folder: { model: path, textProjection?: path, glyphEncoder?: path }. */
+  exportWeights(files: { model: string; textProjection?: string; glyphEncoder?: string }, useEma: boolean): Promise<void>;
+  /** Stops the running call at once (mid-backward); it rejects with ERR_ABORTED. Later calls work. */
+  abort(): void;
+  /** Waits for the running call, frees everything, joins the thread. */
+  close(): Promise<void>;
+}
+
+export interface NativePipelineOptions {
+  readonly device: string;
+  readonly precision: "fp32" | "bf16";
+  readonly threads: number;
+  readonly vae: ModelFiles;
+  readonly unet: ModelFiles;
+  readonly glyphEncoder: ModelFiles;
+  readonly textProjection?: { readonly inputWidth: number; readonly outputWidth: number; readonly weights: string };
+  readonly maskedFill: "0" | "-1";
+  readonly scalingFactor: number;
+  readonly predictionType: "epsilon" | "v_prediction";
+}
+
+export interface NativeGenerateOptions {
+  readonly sampler: "ddim";
+  readonly steps: number;
+  /** 1 = no guidance. */
+  readonly guidanceScale: number;
+  /** Start from the noised image: 1 = pure noise. */
+  readonly strength: number;
+  /** One per sample. */
+  readonly seeds: BigUint64Array;
+  readonly onProgress?: (step: number, steps: number) => void;
+  /** Give the scaled latents, float32 [B, C, h, w], in place of the images. */
+  readonly returnLatents?: boolean;
+}
+
+export interface NativePipeline {
+  /** Repaints the masked pixels of a batch of equal size. uint8 [B, H, W, 3]. */
+  generate(batch: NativeBatch, options: NativeGenerateOptions): Promise<HostTensor>;
+  abort(): void;
+  close(): Promise<void>;
+}
+
+export interface NativeTensor {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  /** A copy of the values on the JS heap. */
+  toHost(): HostTensor;
+}
+
+export interface NativeBinding {
+  info(): NativeInfo;
+  /** Stops every job and joins every thread; for the process's exit. */
+  stopAll(): void;
+  tensor(host: HostTensor): NativeTensor;
+  createTrainer(options: NativeTrainerOptions): Promise<NativeTrainer>;
+  createPipeline(options: NativePipelineOptions): Promise<NativePipeline>;
+  /** Factor of the base learning rate at an optimizer step (0-based). */
+  learningRateFactor(schedule: ScheduleOptions, step: number): number;
+  /** alphas_cumprod of the SD2 noise schedule, 1000 float32 values. */
+  alphasCumprod(): Float32Array;
+}

@@ -1,0 +1,23 @@
+/** A decoded document: what the anonymize flow carries from room to room. */
+import type { RasterImage } from "./image.ts";
+
+export type DocumentFormat = "png" | "jpeg" | "webp" | "tiff";
+
+export interface Page {
+  /** 0-based. */
+  readonly index: number;
+  readonly image: RasterImage;
+  /** Dots per inch where the file states it. */
+  readonly dpi?: number;
+}
+
+export interface DecodedDocument {
+  /** File name without folders, or "buffer" / "stream". */
+  readonly name: string;
+  readonly format: DocumentFormat;
+  /** Size of the encoded input in bytes. */
+  readonly bytes: number;
+  /** Hex SHA-256 of the encoded input. */
+  readonly sha256: string;
+  readonly pages: readonly Page[];
+}

@@ -1,0 +1,168 @@
+/** Files of documents on disk: finding them, writing them whole or not at all, keeping paths inside a folder. */
+import { randomBytes } from "node:crypto";
+import { lstat, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
+import { dirname, isAbsolute, join, resolve, sep } from "node:path";
+import { type AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
+import type { DocumentFormat } from "./document.ts";
+import { magicLength, sniffFormat } from "./format.ts";
+
+const temporaryName = /^\.anonymizer-(\d+)-[0-9a-f]{12}\.tmp$/;
+
+/**
+ * Writes a file so that `path` holds either what it held before or all of `data`, even when the machine stops: a
+ * temporary file beside it, synced, then renamed. The folder must exist. Throws ERR_OUTPUT, ERR_ABORTED; no temporary file stays.
+ */
+export async function writeFileAtomic(
+  path: string,
+  data: Uint8Array | string,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<void> {
+  throwIfAborted(options.signal);
+  const folder = dirname(path);
+  const temporary = join(folder, `.anonymizer-${process.pid}-${randomBytes(6).toString("hex")}.tmp`);
+  try {
+    const handle = await open(temporary, "wx");
+    try {
+      await handle.writeFile(data);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    throwIfAborted(options.signal);
+    await rename(temporary, path);
+    await syncFolder(folder);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throwIfAborted(options.signal);
+    throw codedError("ERR_OUTPUT", `${path} could not be written (${systemCode(error)})`, { cause: error });
+  }
+}
+
+/** The rename itself is on disk only once the folder is. Some file systems can't sync a folder; the file is whole there too. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, "r");
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch {}
+}
+
+/** Removes temporary files that killed processes left in `folder` (not in its subfolders). Returns their names. */
+export async function removeStaleTemporaries(folder: string): Promise<string[]> {
+  const removed: string[] = [];
+  for (const name of await readdir(folder).catch(() => [])) {
+    const pid = temporaryName.exec(name)?.[1];
+    if (pid === undefined || isRunning(Number(pid))) continue;
+    await rm(join(folder, name), { force: true }).catch(() => {});
+    removed.push(name);
+  }
+  return removed;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemCode(error) === "EPERM";
+  }
+}
+
+/**
+ * Paths of the documents in a folder and its subfolders, or of the one file given, sorted. What counts is the content's
+ * magic number. Hidden entries and links are passed over.
+ * Throws ERR_DOCUMENT_NOT_FOUND, ERR_DOCUMENT_FORMAT (single file), ERR_DOCUMENT_EMPTY, ERR_ABORTED.
+ */
+export async function listDocuments(path: string, options: { readonly signal?: AbortSignal } = {}): Promise<string[]> {
+  const info = await stat(path).catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
+  if (info.isFile()) {
+    if ((await formatOfFile(path)) !== undefined) return [path];
+    throw codedError("ERR_DOCUMENT_FORMAT", `${path} is not a PNG, JPEG, WebP or TIFF`);
+  }
+  if (!info.isDirectory()) throw codedError("ERR_DOCUMENT_NOT_FOUND", `${path} is neither a file nor a folder`);
+
+  const found: string[] = [];
+  const folders = [path];
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    throwIfAborted(options.signal);
+    const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+      throw unreadable(folder!, error);
+    });
+    for (const entry of entries) {
+      if (entry.name.startsWith(".")) continue;
+      const full = join(folder, entry.name);
+      if (entry.isDirectory()) folders.push(full);
+      else if (entry.isFile() && (await formatOfFile(full)) !== undefined) found.push(full);
+    }
+  }
+  if (found.length === 0) throw codedError("ERR_DOCUMENT_EMPTY", `${path} holds no PNG, JPEG, WebP or TIFF`);
+  // By code unit and not by locale: the order is the same on every machine.
+  return found.sort();
+}
+
+async function formatOfFile(path: string): Promise<DocumentFormat | undefined> {
+  try {
+    const handle = await open(path, "r");
+    try {
+      const { bytesRead, buffer } = await handle.read(Buffer.alloc(magicLength), 0, magicLength, 0);
+      return sniffFormat(buffer.subarray(0, bytesRead));
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+const unreadable = (path: string, cause: unknown): AnonymizerError =>
+  codedError("ERR_DOCUMENT_NOT_FOUND", `${path} can't be read (${systemCode(cause)})`, { cause });
+
+/**
+ * The absolute path of `path` inside `root`, for paths that come from users. It need not exist, but no part of it may
+ * lead out: not by `..`, not as an absolute path, not through a link. Throws ERR_PATH_OUTSIDE_ROOT.
+ */
+export async function resolveInside(root: string, path: string): Promise<string> {
+  const outside = () => codedError("ERR_PATH_OUTSIDE_ROOT", `${JSON.stringify(path)} leads outside its folder`);
+  if (path.includes("\0") || isAbsolute(path)) throw outside();
+  const base = await realpath(root).catch((error: unknown) => {
+    throw codedError("ERR_PATH_OUTSIDE_ROOT", `The folder ${root} can't be read (${systemCode(error)})`, {
+      cause: error,
+    });
+  });
+  const target = resolve(base, path);
+  if (!isInside(base, target)) throw outside();
+
+  // Links are followed as far as the path exists; what does not exist yet can't be a link.
+  for (let existing = target; ; existing = dirname(existing)) {
+    const real = await realpath(existing).catch((error: unknown) => {
+      // A link to nowhere would be followed by the one who creates the file.
+      if (systemCode(error) === "ENOENT") return undefined;
+      throw codedError("ERR_PATH_OUTSIDE_ROOT", `${JSON.stringify(path)} can't be followed (${systemCode(error)})`, {
+        cause: error,
+      });
+    });
+    if (real === undefined) {
+      if (await isLink(existing)) throw outside();
+      continue;
+    }
+    if (!isInside(base, real)) throw outside();
+    return target;
+  }
+}
+
+const isInside = (root: string, path: string): boolean =>
+  path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
+
+async function isLink(path: string): Promise<boolean> {
+  return lstat(path).then(
+    (info) => info.isSymbolicLink(),
+    () => false,
+  );
+}
+
+const systemCode = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? "unknown reason";

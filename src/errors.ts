@@ -1,0 +1,340 @@
+/**
+ * Every error this package throws: its code, what it means and how to mend it.
+ *
+ * Callers branch on `error.code`, people read `error.message` (what happened, where) and `error.cure` (what to do).
+ * Messages never contain text read from a document.
+ */
+
+type Definition = { family: Family; meaning: string; cure: string };
+
+type Family =
+  | "libtorch"
+  | "native"
+  | "config"
+  | "document"
+  | "dataset"
+  | "model"
+  | "training"
+  | "detection"
+  | "verification"
+  | "resource"
+  | "io"
+  | "abort"
+  | "usage";
+
+const definitions = {
+  ERR_LIBTORCH_NOT_FOUND: {
+    family: "libtorch",
+    meaning: "No LibTorch was found in any of the places searched.",
+    cure: "Install it with `python3 -m venv .venv && .venv/bin/pip install torch==2.13.0`, or set LIBTORCH to a LibTorch folder.",
+  },
+  ERR_LIBTORCH_VERSION: {
+    family: "libtorch",
+    meaning: "The LibTorch found has a version this build was not made for.",
+    cure: "Install a supported torch (`pip install torch==2.13.0`), or rebuild the addon with `npm run build:native`.",
+  },
+  ERR_LIBTORCH_LOAD: {
+    family: "libtorch",
+    meaning: "LibTorch or the addon was found but could not be loaded.",
+    cure: "Run `npx anonymizer doctor` to see the loader's message; reinstall torch if files are missing.",
+  },
+  ERR_ADDON_NOT_BUILT: {
+    family: "libtorch",
+    meaning: "There is no native binary for this platform and LibTorch version.",
+    cure: "Build it with `npm run build:native` (needs cmake and g++ 11 or newer).",
+  },
+  ERR_NATIVE: {
+    family: "native",
+    meaning: "LibTorch reported an error during a computation.",
+    cure: "The message says which operation; check shapes and dtypes of the inputs. Please report it if the input was valid.",
+  },
+  ERR_CLOSED: {
+    family: "usage",
+    meaning: "The object was used after it was closed.",
+    cure: "Create a new one; an object can't be reopened.",
+  },
+  ERR_INVALID_ARGUMENT: {
+    family: "usage",
+    meaning: "An argument has the wrong type, shape or range.",
+    cure: "Pass what the message asks for.",
+  },
+  ERR_OUT_OF_MEMORY: {
+    family: "resource",
+    meaning: "Memory ran out on the device.",
+    cure: "Use a smaller batch (and more accumulation), a smaller resolution, or another device.",
+  },
+  ERR_DEVICE: {
+    family: "resource",
+    meaning: "The requested device does not exist or is not usable.",
+    cure: "Use `device: auto`, or run `npx anonymizer doctor` to see which devices there are.",
+  },
+  ERR_CONFIG_SYNTAX: {
+    family: "config",
+    meaning: "The configuration file is not valid YAML.",
+    cure: "Mend the line named in the message.",
+  },
+  ERR_CONFIG_INVALID: {
+    family: "config",
+    meaning: "The configuration has an unknown key or an impossible value.",
+    cure: "Mend the keys named in the message.",
+  },
+  ERR_CONFIG_NOT_FOUND: {
+    family: "config",
+    meaning: "The configuration file does not exist or can't be read.",
+    cure: "Check the path.",
+  },
+  ERR_DOCUMENT_NOT_FOUND: {
+    family: "document",
+    meaning: "The input file does not exist or can't be read.",
+    cure: "Check the path and its permissions.",
+  },
+  ERR_DOCUMENT_FORMAT: {
+    family: "document",
+    meaning: "The content is not of a supported image format.",
+    cure: "Give a PNG, JPEG, WebP or TIFF file. The content decides, not the file name.",
+  },
+  ERR_DOCUMENT_DAMAGED: {
+    family: "document",
+    meaning: "The file is truncated or damaged.",
+    cure: "Scan or export the document again.",
+  },
+  ERR_DOCUMENT_LIMIT: {
+    family: "document",
+    meaning: "The document is larger than a limit allows (bytes, pixels, pages).",
+    cure: "Raise the limit named in the message if the document is trusted, or scan at a lower resolution.",
+  },
+  ERR_DOCUMENT_EMPTY: {
+    family: "document",
+    meaning: "There is nothing to work on.",
+    cure: "Give a folder or pattern that holds at least one supported document.",
+  },
+  ERR_GEOMETRY: {
+    family: "document",
+    meaning: "A box lies outside its page or has no area.",
+    cure: "Give boxes in pixels as [x0, y0, x1, y1] with x0 < x1 and y0 < y1, inside the page.",
+  },
+  ERR_DATASET_NOT_FOUND: {
+    family: "dataset",
+    meaning: "The manifest or a file it names does not exist.",
+    cure: "Check the path; make synthetic data with `npx anonymizer-train data synth --out data/`.",
+  },
+  ERR_DATASET_INVALID: {
+    family: "dataset",
+    meaning: "A line of the manifest is not valid.",
+    cure: "Mend the line named in the message.",
+  },
+  ERR_DATASET_EMPTY: {
+    family: "dataset",
+    meaning: "No usable sample is left after checking the dataset.",
+    cure: "Check the reasons counted in the message.",
+  },
+  ERR_MODEL_NOT_FOUND: {
+    family: "model",
+    meaning: "The model folder or one of its files does not exist.",
+    cure: "Export it with `.venv/bin/python scripts/export_models.py --preset tiny --out models/tiny`.",
+  },
+  ERR_MODEL_GRAPH: {
+    family: "model",
+    meaning: "The TorchScript graph is damaged or lacks a method.",
+    cure: "Export the model again.",
+  },
+  ERR_MODEL_WEIGHTS: {
+    family: "model",
+    meaning: "The safetensors file is damaged or does not fit the graph.",
+    cure: "Export or download the weights again; the message names the tensor.",
+  },
+  ERR_MODEL_HASH: {
+    family: "model",
+    meaning: "A file of the model does not have the hash its metadata states.",
+    cure: "Get the model again from its source; do not use it.",
+  },
+  ERR_MODEL_SHAPE: {
+    family: "model",
+    meaning: "The model's shapes do not fit its use.",
+    cure: "Use the model named in the message (an inpainting UNet takes 2·C+1 input channels, 9 for C = 4).",
+  },
+  ERR_TRAINING_NAN: {
+    family: "training",
+    meaning: "A loss or gradient became NaN or infinite. The weights were not changed by that step.",
+    cure: "Lower the learning rate, use fp32, or mend the data named in the message.",
+  },
+  ERR_CHECKPOINT_NOT_FOUND: {
+    family: "training",
+    meaning: "There is no checkpoint to resume from.",
+    cure: "Give a run folder that holds checkpoints, or start without --resume.",
+  },
+  ERR_CHECKPOINT_DAMAGED: {
+    family: "training",
+    meaning: "A checkpoint is incomplete or its hashes do not match.",
+    cure: "Resume from an older checkpoint of the same run.",
+  },
+  ERR_CHECKPOINT_MISMATCH: {
+    family: "training",
+    meaning: "The checkpoint was written by a run with another model or configuration.",
+    cure: "Resume with the configuration stored in the checkpoint.",
+  },
+  ERR_OCR_FAILED: {
+    family: "detection",
+    meaning: "The OCR engine failed.",
+    cure: "Try again; if it persists, check the page image and the engine's installation.",
+  },
+  ERR_OCR_TIMEOUT: {
+    family: "detection",
+    meaning: "Reading a page took longer than the time-out.",
+    cure: "Raise `ocr.timeout_ms`, or scan at a lower resolution.",
+  },
+  ERR_RENDER: {
+    family: "document",
+    meaning: "A text could not be rendered.",
+    cure: "Check that the fonts are installed with the package.",
+  },
+  ERR_PSEUDONYM_EXHAUSTED: {
+    family: "detection",
+    meaning: "No invented value was found that differs from every original and every other fake.",
+    cure: "Use another key, or allow more values for this type.",
+  },
+  ERR_NOT_PROVEN: {
+    family: "verification",
+    meaning: "The result could not be proven free of the originals, so it was not written.",
+    cure: "Read the report; lower the gate only if you accept the risk.",
+  },
+  ERR_OUTPUT: {
+    family: "io",
+    meaning: "The output could not be written.",
+    cure: "Check that the folder exists, is writable and has free space.",
+  },
+  ERR_PATH_OUTSIDE_ROOT: {
+    family: "io",
+    meaning: "A path leads outside the folder it must stay in.",
+    cure: "Use a relative path without `..` and without links that leave the folder.",
+  },
+  ERR_ABORTED: {
+    family: "abort",
+    meaning: "The work was stopped by its AbortSignal.",
+    cure: "Nothing to mend; start again or resume.",
+  },
+  ERR_USAGE: {
+    family: "usage",
+    meaning: "The command line is not valid.",
+    cure: "See `--help`.",
+  },
+} as const satisfies Record<string, Definition>;
+
+export type ErrorCode = keyof typeof definitions;
+
+/** What each code means and how to mend it; the source of the table in the documentation. */
+export const errorCodes: Readonly<Record<ErrorCode, Readonly<Definition>>> = definitions;
+
+export interface ErrorOptionsWithDetails {
+  cause?: unknown;
+  /** Machine-readable facts (paths, shapes, line numbers); never document text. */
+  details?: Record<string, unknown>;
+}
+
+/** Base of every error thrown by this package. */
+export class AnonymizerError extends Error {
+  override name = "AnonymizerError";
+  readonly code: ErrorCode;
+  readonly cure: string;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptionsWithDetails = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.cure = definitions[code].cure;
+    this.details = options.details ?? {};
+  }
+
+  toJSON(): { name: string; code: ErrorCode; message: string; cure: string; details: Record<string, unknown> } {
+    return { name: this.name, code: this.code, message: this.message, cure: this.cure, details: this.details };
+  }
+}
+
+/** LibTorch or the native binary is missing, of a wrong version, or not loadable. */
+export class LibTorchError extends AnonymizerError {
+  override name = "LibTorchError";
+}
+/** LibTorch failed inside a computation. */
+export class NativeError extends AnonymizerError {
+  override name = "NativeError";
+}
+/** A configuration file or object is not valid. */
+export class ConfigError extends AnonymizerError {
+  override name = "ConfigError";
+}
+/** An input document can't be used. */
+export class DocumentError extends AnonymizerError {
+  override name = "DocumentError";
+}
+/** A dataset can't be used. */
+export class DatasetError extends AnonymizerError {
+  override name = "DatasetError";
+}
+/** A model folder can't be used. */
+export class ModelError extends AnonymizerError {
+  override name = "ModelError";
+}
+/** Training can't go on or resume. */
+export class TrainingError extends AnonymizerError {
+  override name = "TrainingError";
+}
+/** Reading the page or inventing replacements failed. */
+export class DetectionError extends AnonymizerError {
+  override name = "DetectionError";
+}
+/** The result could not be proven clean. */
+export class VerificationError extends AnonymizerError {
+  override name = "VerificationError";
+}
+/** Memory or a device is not available. */
+export class ResourceError extends AnonymizerError {
+  override name = "ResourceError";
+}
+/** Reading or writing files failed. */
+export class FileError extends AnonymizerError {
+  override name = "FileError";
+}
+/** Stopped by an AbortSignal. `name` is "AbortError", as the web platform's. */
+export class AbortError extends AnonymizerError {
+  override name = "AbortError";
+}
+/** The API or the command line was used wrongly. */
+export class UsageError extends AnonymizerError {
+  override name = "UsageError";
+}
+
+const classes: Record<Family, typeof AnonymizerError> = {
+  libtorch: LibTorchError,
+  native: NativeError,
+  config: ConfigError,
+  document: DocumentError,
+  dataset: DatasetError,
+  model: ModelError,
+  training: TrainingError,
+  detection: DetectionError,
+  verification: VerificationError,
+  resource: ResourceError,
+  io: FileError,
+  abort: AbortError,
+  usage: UsageError,
+};
+
+/** Makes the error of the class that belongs to `code`. */
+export function codedError(code: ErrorCode, message: string, options?: ErrorOptionsWithDetails): AnonymizerError {
+  return new classes[definitions[code].family](code, message, options);
+}
+
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === "string" && Object.hasOwn(definitions, code);
+}
+
+/** Throws ERR_ABORTED when the signal has fired. Call it between the steps of long work. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw codedError("ERR_ABORTED", "The work was aborted", { cause: signal.reason });
+}
+
+/** One line for logs and terminals: code, message, cure. */
+export function describeError(error: unknown): string {
+  if (error instanceof AnonymizerError) return `${error.code}: ${error.message}\n  ${error.cure}`;
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

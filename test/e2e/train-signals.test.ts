@@ -1,0 +1,122 @@
+/** The command line as a process of its own, stopped by signals. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { build } from "tsdown";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadNative } from "../../src/addon/binding.ts";
+import { writeSyntheticDataset } from "../../src/datasets/synthesizer/write-dataset.ts";
+import type { AnonymizerError } from "../../src/errors.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+const missing = !existsSync(join(root, "models/tiny/vae/graph.pt"))
+  ? "models/tiny is not exported"
+  : await loadNative().then(
+      () => undefined,
+      (error: AnonymizerError) => `${error.code}: ${error.message}`,
+    );
+if (missing !== undefined) console.log(`skipped: ${missing} (npm run setup)`);
+
+// Below the root: the bundle finds the addon from there.
+const bundle = join(root, ".cache", `train-signals-${process.pid}`);
+let folder: string;
+let manifest: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "train-signals-"));
+  if (missing !== undefined) return;
+  await build({
+    config: false,
+    cwd: root,
+    entry: [join(root, "src/cli/anonymizer-train.ts")],
+    outDir: bundle,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    dts: false,
+    fixedExtension: false,
+    logLevel: "silent",
+  });
+  manifest = (await writeSyntheticDataset({ out: join(folder, "data"), count: 8, seed: 3 })).manifest;
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+  await rm(bundle, { recursive: true, force: true });
+});
+
+/** A run too long to end by itself. */
+function start(
+  out: string,
+  ...more: string[]
+): { child: ChildProcess; stderr: () => string; ended: Promise<[number | null, string | null]> } {
+  const settings = {
+    "data.manifest": manifest,
+    "data.height": 32,
+    "data.width": 64,
+    train_batch_size: 2,
+    max_train_steps: 100_000,
+    threads: 1,
+    "checkpoint.every_steps": 0,
+    "validation.every_steps": 0,
+    "samples.every_steps": 0,
+  };
+  const sets = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+  const args = ["vae", "--config", join(root, "configs/presets/tiny-vae.yaml"), "--out", out, ...sets, ...more];
+  const child = spawn(process.execPath, [join(bundle, "anonymizer-train.js"), ...args], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let text = "";
+  child.stderr!.on("data", (chunk) => {
+    text += String(chunk);
+  });
+  return { child, stderr: () => text, ended: once(child, "exit") as Promise<[number | null, string | null]> };
+}
+
+/** Waits for `pattern` on stderr; fails with what stands there when the process ends before. */
+async function seen(run: ReturnType<typeof start>, pattern: RegExp): Promise<void> {
+  const watch = new Promise<void>((done) => {
+    const look = (): void => {
+      if (pattern.test(run.stderr())) done();
+    };
+    run.child.stderr!.on("data", look);
+    look();
+  });
+  await Promise.race([
+    watch,
+    run.ended.then(() => {
+      throw new Error(`ended early:\n${run.stderr()}`);
+    }),
+  ]);
+}
+
+describe.skipIf(missing !== undefined)("anonymizer-train as a process", () => {
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "%s: writes a checkpoint, exits with 130, and can be resumed",
+    async (signal) => {
+      const out = join(folder, signal);
+      const run = start(out);
+      await seen(run, /vae +\d+\/100000/);
+      run.child.kill(signal);
+      expect(await run.ended).toEqual([130, null]);
+      expect(run.stderr()).toMatch(/checkpoint .*step-\d{8}\n/);
+      const [name] = await readdir(join(out, "checkpoints"));
+      const step = Number(name!.slice("step-".length));
+      const resumed = start(out, "--resume", "--set", `max_train_steps=${step + 1}`);
+      expect(await resumed.ended, resumed.stderr()).toEqual([0, null]);
+      expect(resumed.stderr()).toContain(`resumed after step ${step}`);
+    },
+  );
+
+  it("a second signal stops at once, without a crash and without leftovers that a resume would trip over", async () => {
+    const out = join(folder, "twice");
+    const run = start(out);
+    await seen(run, /vae +\d+\/100000/);
+    run.child.kill("SIGINT");
+    await seen(run, /stop at once/);
+    run.child.kill("SIGINT");
+    expect(await run.ended).toEqual([130, null]);
+  });
+});

@@ -1,0 +1,70 @@
+"""The inpainting UNet's loss and its gradients.
+
+input.json
+  vae, unet, glyphEncoder: model folders; predictionType: "epsilon" | "v_prediction"; snrGamma (0 = off)
+  maskedWeight (1 = plain mean); maskedFill: "0" | "-1"; scalingFactor (default 0.18215)
+  trainGlyphEncoder (default false); gradients; precision
+input.safetensors
+  images uint8 [B,H,W,3]; masks uint8 [B,H,W] (1 = repaint); glyphs uint8 [B,Hg,Wg,3]
+  (or floats: [B,3,H,W] in [-1,1], [B,1,H,W] in [0,1], [B,3,Hg,Wg] in [-1,1])
+  posterior_noise, noise float32 [B,C,h,w]; timesteps int64 [B]
+  text_projection.weight [D,Dg], text_projection.bias [D]: only where the widths differ
+output.json
+  losses: {total, denoising}; gradNorm; gradNorms (UNet names, text_projection.*, glyph_encoder.*)
+output.safetensors
+  latents, masked_latents, mask, noisy, unet_input [B,2C+1,h,w], condition, prediction, target, per_sample [B], grad.NAME
+"""
+
+import torch
+from diffusers.training_utils import compute_snr
+from inpainting import Models, training_schedule
+from reference_io import dtype_of, gradients, run
+
+
+def unet_loss(models, schedule, options, tensors):
+    """(scalar, results)."""
+    dtype = models.dtype
+    images, masks, glyphs = models.batch(tensors)
+    noise, timesteps = tensors["noise"].to(dtype), tensors["timesteps"]
+    posterior = models.posterior(images)
+    latents = (posterior.mean + posterior.std * tensors["posterior_noise"].to(dtype)) * models.scaling_factor
+    masked = models.masked_latents(images, masks)
+    mask = torch.nn.functional.interpolate(masks, size=latents.shape[-2:])
+    noisy = schedule.add_noise(latents, noise, timesteps)
+    condition = models.condition(glyphs)
+    prediction = models.predict(noisy, mask, masked, timesteps, condition)
+    velocity = options.get("predictionType", "epsilon") == "v_prediction"
+    target = schedule.get_velocity(latents, noise, timesteps) if velocity else noise
+
+    error = torch.nn.functional.mse_loss(prediction, target, reduction="none")
+    weight = torch.where(mask > 0, options.get("maskedWeight", 1.0), 1.0).to(dtype).expand_as(error)
+    per_sample = (error * weight).flatten(1).sum(1) / weight.flatten(1).sum(1)
+    gamma = options.get("snrGamma", 0)
+    if gamma > 0:
+        snr = compute_snr(schedule, timesteps)
+        clipped = torch.stack([snr, gamma * torch.ones_like(snr)], dim=1).min(dim=1)[0]
+        per_sample = per_sample * (clipped / (snr + 1 if velocity else snr)).to(dtype)
+    results = {
+        "latents": latents,
+        "masked_latents": masked,
+        "mask": mask,
+        "noisy": noisy,
+        "unet_input": torch.cat([noisy, mask, masked], dim=1),
+        "condition": condition,
+        "prediction": prediction,
+        "target": target,
+        "per_sample": per_sample,
+    }
+    return per_sample.mean(), results
+
+
+def program(options, tensors):
+    models = Models(options, tensors, dtype_of(options))
+    loss, results = unet_loss(models, training_schedule(options), options, tensors)
+    loss.backward()
+    values, grads = gradients(models.trained(), options.get("gradients", []))
+    return {"losses": {"total": loss.item(), "denoising": loss.item()}, **values}, {**results, **grads}
+
+
+if __name__ == "__main__":
+    run(program)
