@@ -205,7 +205,9 @@ def load_source(kind, folder):
         check_loaded(info, folder)
         return model.eval()
     from transformers import AutoModel, VisionEncoderDecoderModel
+    from transformers.utils import logging
 
+    logging.set_verbosity_error()  # missing weights are checked below
     decoder_too = config["model_type"] == "vision-encoder-decoder"
     cls = VisionEncoderDecoderModel if decoder_too else AutoModel
     model, info = cls.from_pretrained(str(folder), local_files_only=True, dtype=torch.float32, output_loading_info=True)
@@ -531,7 +533,7 @@ def parse(arguments):
     parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="gets one folder per model")
     parser.add_argument("--only", metavar="KINDS", help=f"comma-separated, of {','.join(KINDS)}")
     parser.add_argument("--from", dest="source", type=Path, metavar="FOLDER", help="diffusers pipeline or transformers model")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of random weights")
     parser.add_argument("--vgg-weights", type=Path, metavar="FILE", help="torchvision vgg16 state dict, .pth or .safetensors")
     parser.add_argument("--lpips-weights", type=Path, metavar="FILE", help="LPIPS v0.1 linear weights for VGG16")
     parser.add_argument("--force", action="store_true", help="make again, also over changed folders")

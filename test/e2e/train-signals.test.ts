@@ -6,7 +6,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { build } from "tsdown";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { loadNative } from "../../src/addon/binding.ts";
 import { writeSyntheticDataset } from "../../src/datasets/synthesizer/write-dataset.ts";
 import type { AnonymizerError } from "../../src/errors.ts";
@@ -24,6 +24,7 @@ if (missing !== undefined) console.log(`skipped: ${missing} (npm run setup)`);
 const bundle = join(root, ".cache", `train-signals-${process.pid}`);
 let folder: string;
 let manifest: string;
+const children = new Set<ChildProcess>();
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "train-signals-"));
@@ -47,6 +48,12 @@ afterAll(async () => {
   await rm(bundle, { recursive: true, force: true });
 });
 
+// A failed expectation must not leave a training behind.
+afterEach(() => {
+  for (const child of children) child.kill("SIGKILL");
+  children.clear();
+});
+
 /** A run too long to end by itself. */
 function start(
   out: string,
@@ -68,6 +75,7 @@ function start(
   const child = spawn(process.execPath, [join(bundle, "anonymizer-train.js"), ...args], {
     stdio: ["ignore", "ignore", "pipe"],
   });
+  children.add(child);
   let text = "";
   child.stderr!.on("data", (chunk) => {
     text += String(chunk);
@@ -110,13 +118,27 @@ describe.skipIf(missing !== undefined)("anonymizer-train as a process", () => {
     },
   );
 
-  it("a second signal stops at once, without a crash and without leftovers that a resume would trip over", async () => {
-    const out = join(folder, "twice");
-    const run = start(out);
+  it("a second signal stops at once, without a crash", async () => {
+    const run = start(join(folder, "twice"));
     await seen(run, /vae +\d+\/100000/);
     run.child.kill("SIGINT");
     await seen(run, /stop at once/);
     run.child.kill("SIGINT");
     expect(await run.ended).toEqual([130, null]);
+  });
+
+  it("killed while it writes checkpoints, it can be resumed, and what it left is gone", async () => {
+    const out = join(folder, "killed");
+    const often = ["--set", "checkpoint.every_steps=1"];
+    const run = start(out, ...often);
+    await seen(run, /step 3: checkpoint/);
+    run.child.kill("SIGKILL");
+    expect(await run.ended).toEqual([null, "SIGKILL"]);
+    const last = Math.max(
+      ...(await readdir(join(out, "checkpoints"))).map((name) => Number(/^step-(\d+)$/.exec(name)?.[1] ?? 0)),
+    );
+    const resumed = start(out, "--resume", ...often, "--set", `max_train_steps=${last + 2}`);
+    expect(await resumed.ended, resumed.stderr()).toEqual([0, null]);
+    expect((await readdir(join(out, "checkpoints"))).filter((name) => name.includes("tmp"))).toEqual([]);
   });
 });

@@ -118,7 +118,7 @@ class Cases(unittest.TestCase):
         (out / "vae.tmp-999999999").mkdir(parents=True)
         command = [sys.executable, export_models.__file__, "--preset", "tiny", "--out", str(out)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while not any(p.name == f"vae.tmp-{p.name.split('-')[-1]}" and p.name != "vae.tmp-999999999" for p in out.iterdir()):
+        while not any(p.name.startswith("vae.tmp-") and p.name != "vae.tmp-999999999" for p in out.iterdir()):
             self.assertIsNone(process.poll(), "the export ended before it wrote anything")
             time.sleep(0.005)
         process.terminate()

@@ -1,0 +1,316 @@
+/** The anonymize flow, top to bottom: decode → read → find → invent → draw → prove → encode. */
+import { randomBytes } from "node:crypto";
+import { buildReport } from "./anonymizer/build-report.ts";
+import { findEntities, invent, textOf } from "./anonymizer/find.ts";
+import { keyId } from "./anonymizer/identity.ts";
+import { improve } from "./anonymizer/improve.ts";
+import { Painting } from "./anonymizer/painting.ts";
+import { type ProgressEvent, StageClock } from "./anonymizer/progress.ts";
+import { type Proof, prove } from "./anonymizer/proof.ts";
+import { AnonymizeResult, sha256 } from "./anonymizer/result.ts";
+import { type CustomParts, openRooms, type Rooms } from "./anonymizer/rooms.ts";
+import type { AnonymizerConfig, AnonymizerConfigInput } from "./config/anonymizer-config.ts";
+import { loadConfig } from "./config/load-config.ts";
+import { resolveKey } from "./config/secret-key.ts";
+import type { OcrPage } from "./detection/ocr.ts";
+import { type DocumentInput, decodeDocument } from "./documents/decode.ts";
+import type { DecodedDocument, DocumentFormat } from "./documents/document.ts";
+import { encodeDocument } from "./documents/encode.ts";
+import type { Size } from "./documents/geometry.ts";
+import { codedError, throwIfAborted } from "./errors.ts";
+import type { Replacement } from "./replacement/replacement.ts";
+import { type Logger, silentLogger } from "./telemetry/logger.ts";
+import { findMetadata } from "./verification/metadata.ts";
+import { measureUnread, type UnreadInk } from "./verification/unread.ts";
+
+export interface CreateOptions {
+  readonly signal?: AbortSignal;
+  readonly logger?: Logger;
+  /** The caller's own OCR or drawing engine in place of the built-in ones. */
+  readonly parts?: CustomParts;
+}
+
+export interface AnonymizeOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (event: ProgressEvent) => void;
+}
+
+/** What would be replaced by what. Holds the original texts: it is for the caller's eyes, not for logs. */
+export interface DetectionPlan {
+  readonly document: Pick<DecodedDocument, "name" | "format" | "bytes" | "sha256">;
+  readonly pages: readonly Size[];
+  /** Entities with their boxes (page pixels) and invented values. */
+  readonly replacements: readonly Replacement[];
+  /** What could not be read, and so not be searched. */
+  readonly unread: UnreadInk;
+  readonly timings: Readonly<Record<string, number>>;
+}
+
+/** Rounds in which originals found in untouched text may still become regions. */
+const addingRounds = 3;
+
+/**
+ * Replaces the personal data of scanned documents. One instance serves many documents, also at the same time. Each
+ * document is read, its personal data is found, replaced by invented values and drawn into the page; then the result is
+ * proven by reading it again (src/anonymizer/proof.ts says what that means).
+ */
+export class Anonymizer {
+  readonly config: AnonymizerConfig;
+  /** Tells keys apart without revealing them; null when the key was made for this instance. */
+  readonly keyId: string | null;
+  readonly #rooms: Rooms;
+  readonly #logger: Logger;
+  readonly #closing = new AbortController();
+  readonly #running = new Set<Promise<unknown>>();
+
+  private constructor(config: AnonymizerConfig, rooms: Rooms, id: string | null, logger: Logger) {
+    this.config = config;
+    this.keyId = id;
+    this.#rooms = rooms;
+    this.#logger = logger;
+  }
+
+  /**
+   * Starts the OCR engine and, where a model pack is installed, the diffusion engine. Without `key`, `key_file` or
+   * ANONYMIZER_KEY a random key is made: invented values then agree within this instance only.
+   *
+   * Rejects with ERR_CONFIG_*, ERR_MODEL_*, ERR_LIBTORCH_* (engine "diffusion" only), ERR_OCR_FAILED, ERR_ABORTED.
+   */
+  static async create(config: AnonymizerConfigInput | string = {}, options: CreateOptions = {}): Promise<Anonymizer> {
+    const { signal, logger = silentLogger, parts = {} } = options;
+    throwIfAborted(signal);
+    const checked = await loadConfig(config, "anonymizer");
+    const key = await resolveKey(checked);
+    const rooms = await openRooms(checked, key ?? randomBytes(32).toString("hex"), parts, {
+      logger,
+      ...(signal && { signal }),
+    });
+    logger.debug({ engine: rooms.choice }, "anonymizer ready");
+    return new Anonymizer(checked, rooms, key === undefined ? null : keyId(key), logger);
+  }
+
+  /** Which engine draws, and why. */
+  get engine(): Rooms["choice"] {
+    return this.#rooms.choice;
+  }
+
+  /**
+   * Anonymizes a document: a path, the encoded bytes or a stream of them.
+   *
+   * Resolves also when the result could not be proven; `report.proven` says so and `save` then refuses. Rejects with
+   * ERR_DOCUMENT_*, ERR_OCR_*, ERR_PSEUDONYM_EXHAUSTED, ERR_ABORTED, ERR_CLOSED. Nothing is written before `save`.
+   */
+  anonymize(input: DocumentInput, options: AnonymizeOptions = {}): Promise<AnonymizeResult> {
+    return this.#track(options.signal, async (signal) => {
+      const clock = new StageClock(options.onProgress);
+      const document = await this.#decode(input, clock, signal);
+      const format = outputFormat(document, this.config.output.format);
+      const readings = await this.#read(document, clock, signal);
+      const unread = await this.#measureUnread(document, readings, clock, signal);
+      const replacements = await this.#findAndInvent(readings, clock, signal);
+      const { painting, proof, rounds } = await this.#drawAndProve(document, readings, replacements, clock, signal);
+      const { pages, data, metadata, settings } = await this.#encode(document, painting, format, clock, signal);
+      const report = buildReport({
+        document,
+        painting,
+        proof,
+        rounds,
+        unread,
+        output: { format, bytes: data.length, sha256: sha256(data) },
+        metadata,
+        choice: this.#rooms.choice,
+        config: this.config,
+        keyId: this.keyId,
+        ocrEngine: this.#rooms.ocr.name,
+        timings: clock.timings(),
+      });
+      this.#logger.info(
+        {
+          sha256: document.sha256,
+          entities: report.entities.length,
+          proven: report.proven,
+          ms: report.timings_ms["total"],
+        },
+        "document anonymized",
+      );
+      return new AnonymizeResult(pages, data, format, report, settings);
+    });
+  }
+
+  /** Dry run: what would be replaced by what. Rejects as `anonymize` does. */
+  detect(input: DocumentInput, options: AnonymizeOptions = {}): Promise<DetectionPlan> {
+    return this.#track(options.signal, async (signal) => {
+      const clock = new StageClock(options.onProgress);
+      const document = await this.#decode(input, clock, signal);
+      const readings = await this.#read(document, clock, signal);
+      const unread = await this.#measureUnread(document, readings, clock, signal);
+      const replacements = await this.#findAndInvent(readings, clock, signal);
+      const { name, format, bytes, sha256: hash } = document;
+      return {
+        document: { name, format, bytes, sha256: hash },
+        pages: document.pages.map(({ image }) => ({ width: image.width, height: image.height })),
+        replacements,
+        unread,
+        timings: clock.timings(),
+      };
+    });
+  }
+
+  /** Stops what is running (it rejects with ERR_ABORTED) and frees the engines. A second call does nothing. */
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort(codedError("ERR_CLOSED", "The anonymizer was closed"));
+    await Promise.allSettled([...this.#running]);
+    await this.#rooms.close();
+  }
+
+  async #track<T>(outer: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.#closing.signal.aborted) throw codedError("ERR_CLOSED", "The anonymizer is closed");
+    throwIfAborted(outer);
+    const signal = outer ? AbortSignal.any([outer, this.#closing.signal]) : this.#closing.signal;
+    const running = work(signal);
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  #decode(input: DocumentInput, clock: StageClock, signal: AbortSignal): Promise<DecodedDocument> {
+    const { max_bytes, max_pixels, max_pages, max_decoded_bytes } = this.config.limits;
+    const limits = {
+      maxBytes: max_bytes,
+      maxPixels: max_pixels,
+      maxPages: max_pages,
+      maxDecodedBytes: max_decoded_bytes,
+    };
+    return clock.run("decode", 1, async (step) => {
+      const document = await decodeDocument(input, { limits, signal });
+      step();
+      return document;
+    });
+  }
+
+  #read(document: DecodedDocument, clock: StageClock, signal: AbortSignal): Promise<OcrPage[]> {
+    return clock.run("read", document.pages.length, (step) =>
+      Promise.all(
+        document.pages.map(async ({ image }) => {
+          const reading = await this.#rooms.ocr.read(image, { signal, timeoutMs: this.config.ocr.timeout_ms });
+          step();
+          return reading;
+        }),
+      ),
+    );
+  }
+
+  #measureUnread(
+    document: DecodedDocument,
+    readings: readonly OcrPage[],
+    clock: StageClock,
+    signal: AbortSignal,
+  ): Promise<UnreadInk> {
+    return clock.run("read", document.pages.length, async (step) => {
+      const pages: UnreadInk[] = [];
+      for (const [index, { image }] of document.pages.entries()) {
+        pages.push(await measureUnread(image, readings[index]!, signal));
+        step();
+      }
+      return sumUnread(pages);
+    });
+  }
+
+  async #findAndInvent(readings: readonly OcrPage[], clock: StageClock, signal: AbortSignal): Promise<Replacement[]> {
+    const { detector, pseudonymizer } = this.#rooms;
+    const minSimilarity = this.config.gate.leak_similarity;
+    const found = await clock.run("find", readings.length, (onPage) =>
+      findEntities(readings, detector, { minSimilarity, signal, onPage }),
+    );
+    throwIfAborted(signal);
+    return clock.run("invent", 1, (step) => {
+      const replacements = invent(found, readings.map(textOf), pseudonymizer);
+      step();
+      return replacements;
+    });
+  }
+
+  /** Draws, proves, and as long as the proof fails and something is left to try, draws again. */
+  async #drawAndProve(
+    document: DecodedDocument,
+    readings: readonly OcrPage[],
+    replacements: readonly Replacement[],
+    clock: StageClock,
+    signal: AbortSignal,
+  ): Promise<{ painting: Painting; proof: Proof; rounds: number }> {
+    const { engines, solid, ocr, detector, pseudonymizer } = this.#rooms;
+    const { gate, seed } = this.config;
+    const painting = await Painting.create(
+      document.pages.map((page) => page.image),
+      {
+        engines,
+        solid,
+        retries: gate.retries,
+        solidFallback: gate.solid_fallback,
+        seed,
+        documentHash: document.sha256,
+      },
+    );
+    painting.add(replacements);
+    const pageTexts = readings.map(textOf);
+    let proof: Proof | undefined;
+    for (let round = 1; ; round++) {
+      const changed = await clock.run("draw", painting.pendingCount, (onRegion) => painting.draw({ signal, onRegion }));
+      const before = proof;
+      proof = await clock.run("prove", document.pages.length + changed.size, (onRead) =>
+        prove(painting, changed, before, {
+          ocr,
+          inputReadings: readings,
+          detector,
+          gate: { minConfidence: gate.min_confidence, leakSimilarity: gate.leak_similarity },
+          timeoutMs: this.config.ocr.timeout_ms,
+          signal,
+          onRead,
+        }),
+      );
+      const options = { pseudonymizer, pageTexts, mayAdd: round <= addingRounds };
+      if (improve(painting, proof, options) === 0) return { painting, proof, rounds: round };
+    }
+  }
+
+  #encode(
+    document: DecodedDocument,
+    painting: Painting,
+    format: DocumentFormat,
+    clock: StageClock,
+    signal: AbortSignal,
+  ) {
+    return clock.run("encode", 1, async (step) => {
+      const pages = document.pages.map((page, index) => ({ ...page, image: painting.pages[index]! }));
+      const settings = { quality: this.config.output.quality };
+      const data = await encodeDocument(pages, format, { ...settings, signal });
+      const metadata = await findMetadata(data);
+      step();
+      return { pages, data, metadata, settings };
+    });
+  }
+}
+
+/** Told before the work, not after it. */
+function outputFormat(document: DecodedDocument, wanted: DocumentFormat | "same"): DocumentFormat {
+  const format = wanted === "same" ? document.format : wanted;
+  if (document.pages.length > 1 && format !== "tiff") {
+    const message = `${document.name} has ${document.pages.length} pages; only tiff holds several, not ${format}`;
+    throw codedError("ERR_INVALID_ARGUMENT", message, { details: { pages: document.pages.length, format } });
+  }
+  return format;
+}
+
+/** Words and areas of all pages together; the share is the mean over the pages. */
+function sumUnread(pages: readonly UnreadInk[]): UnreadInk {
+  const sum = (of: (page: UnreadInk) => number): number => pages.reduce((total, page) => total + of(page), 0);
+  return {
+    words: sum((page) => page.words),
+    areas: sum((page) => page.areas),
+    share: Math.round((sum((page) => page.share) / Math.max(1, pages.length)) * 1e4) / 1e4,
+  };
+}

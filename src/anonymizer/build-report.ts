@@ -1,0 +1,116 @@
+/** Puts together the report of a document. */
+import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
+import type { DecodedDocument } from "../documents/document.ts";
+import type { Report, ReportAttempt, ReportEntity } from "../report.ts";
+import type { UnreadInk } from "../verification/unread.ts";
+import type { EngineChoice } from "./engine-choice.ts";
+import { configHash, versions } from "./identity.ts";
+import type { Attempt, Painting } from "./painting.ts";
+import { confidenceOf, type Proof, reasonsAgainst } from "./proof.ts";
+
+export interface ReportParts {
+  readonly document: DecodedDocument;
+  readonly painting: Painting;
+  readonly proof: Proof;
+  readonly rounds: number;
+  readonly unread: UnreadInk;
+  readonly output: Report["output"];
+  /** Names of metadata found in the encoded output. */
+  readonly metadata: readonly string[];
+  readonly choice: EngineChoice;
+  readonly config: AnonymizerConfig;
+  readonly keyId: string | null;
+  readonly ocrEngine: string;
+  readonly timings: Record<string, number>;
+}
+
+export function buildReport(parts: ReportParts): Report {
+  const { document, painting, proof, config } = parts;
+  const reasons = reasonsAgainst(proof);
+  if (parts.metadata.length > 0) reasons.push("the encoded output carries metadata");
+  const painted = painting.painted();
+  const accepted = painted.filter((region) => painting.verdict(region.id)?.verdict === "accepted");
+  return {
+    schema_version: 1,
+    document: {
+      name: document.name,
+      format: document.format,
+      bytes: document.bytes,
+      sha256: document.sha256,
+      pages: document.pages.map(({ index, image }) => ({ index, width: image.width, height: image.height })),
+    },
+    output: parts.output,
+    proven: reasons.length === 0,
+    unproven_because: reasons,
+    confidence: parts.metadata.length > 0 ? 0 : confidenceOf(painting, proof, parts.unread),
+    engine: parts.choice,
+    entities: painting.regions.map((region) => reportEntity(region, config.report.include_originals)),
+    verification: {
+      regions: {
+        checked: painted.length,
+        accepted: accepted.length,
+        solid: painted.filter((region) => region.fake === null).length,
+      },
+      leaks: proof.leaks.map((leak) => ({
+        entity: leak.targetId,
+        page: leak.page,
+        similarity: round(leak.similarity),
+        boxes: leak.parts.map((part) => mutableBox(part.box)),
+        regions: [...leak.regions],
+      })),
+      outside: proof.outside,
+      redetection: {
+        known: proof.redetection.known,
+        unknown: proof.redetection.unknown.map((u) => ({ ...u, box: mutableBox(u.box) })),
+      },
+      neighbours: proof.neighbours,
+      unread: parts.unread,
+      metadata: { clean: parts.metadata.length === 0, found: [...parts.metadata] },
+      rounds: parts.rounds,
+    },
+    timings_ms: parts.timings,
+    key_id: parts.keyId,
+    config_sha256: configHash(config),
+    seed: config.seed,
+    versions: versions(parts.ocrEngine),
+  };
+}
+
+function reportEntity(region: Painting["regions"][number], includeOriginals: boolean): ReportEntity {
+  const { entity, fake } = region.replacement;
+  const last = region.attempts.at(-1)!;
+  return {
+    id: entity.id,
+    type: entity.type,
+    page: entity.page,
+    box: mutableBox(entity.box),
+    score: round(entity.score),
+    recognizer: entity.recognizer,
+    reason: entity.reason,
+    fake: last.engine === "solid" ? null : fake,
+    engine: last.engine,
+    attempts: region.attempts.map(reportAttempt),
+    confidence: last.confidence,
+    ...(includeOriginals ? { original: entity.text } : {}),
+  };
+}
+
+const reportAttempt = (attempt: Attempt): ReportAttempt => ({
+  engine: attempt.engine,
+  seed: attempt.seed,
+  verdict: attempt.verdict,
+  confidence: attempt.confidence,
+  similarity_to_fake: round(attempt.check.similarityToFake),
+  similarity_to_original: round(attempt.check.similarityToOriginal),
+  expected_similarity: round(attempt.check.expectedSimilarity),
+  ...(attempt.error === undefined ? {} : { error: attempt.error }),
+});
+
+const round = (value: number): number => Math.round(value * 1e4) / 1e4;
+
+const mutableBox = (box: readonly [number, number, number, number]): [number, number, number, number] => [
+  round(box[0]),
+  round(box[1]),
+  round(box[2]),
+  round(box[3]),
+];

@@ -1,0 +1,65 @@
+/** Decides which engine draws, and says why. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
+import { AnonymizerError, codedError } from "../errors.ts";
+import type { PatchEngine } from "../inpainting/patch.ts";
+
+export interface EngineChoice {
+  readonly requested: "auto" | "diffusion" | "classical";
+  readonly chosen: "diffusion" | "classical";
+  readonly reason: string;
+}
+
+const parts = ["vae", "unet", "glyph_encoder"] as const;
+
+/** The parts of a model pack that a folder lacks. */
+export async function missingParts(folder: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (const part of parts) {
+    const found = await stat(join(folder, part)).catch(() => undefined);
+    if (!found?.isDirectory()) missing.push(part);
+  }
+  return missing;
+}
+
+/**
+ * The diffusion engine where it is asked for, or where `auto` finds a model pack and the engine starts; else none,
+ * with the reason. Asked for by name it must work: rejects with ERR_MODEL_NOT_FOUND or the engine's own error.
+ */
+export async function chooseEngine(
+  config: Pick<AnonymizerConfig, "engine" | "models">,
+  start: (models: string) => Promise<PatchEngine>,
+): Promise<{ choice: EngineChoice; engine: PatchEngine | undefined }> {
+  const requested = config.engine;
+  const classical = (reason: string) => ({
+    choice: { requested, chosen: "classical" as const, reason },
+    engine: undefined,
+  });
+  if (requested === "classical") return classical("asked for");
+  const { models } = config;
+  if (models === undefined) {
+    if (requested === "diffusion")
+      throw codedError("ERR_MODEL_NOT_FOUND", "engine is diffusion but no models folder is set");
+    return classical("no models folder is set");
+  }
+  const missing = await missingParts(models);
+  if (missing.length > 0) {
+    const message = `the models folder lacks ${missing.join(", ")}`;
+    if (requested === "diffusion") {
+      throw codedError("ERR_MODEL_NOT_FOUND", `${models}: ${message}`, { details: { models, missing } });
+    }
+    return classical(message);
+  }
+  try {
+    const engine = await start(models);
+    const reason = requested === "diffusion" ? "asked for" : "a model pack is installed and LibTorch loads";
+    return { choice: { requested, chosen: "diffusion", reason }, engine };
+  } catch (error) {
+    const stopped = error instanceof AnonymizerError && error.code === "ERR_ABORTED";
+    if (requested === "diffusion" || stopped) throw error;
+    return classical(
+      `the diffusion engine does not start: ${error instanceof AnonymizerError ? error.code : "unknown error"}`,
+    );
+  }
+}

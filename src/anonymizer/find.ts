@@ -1,0 +1,47 @@
+/** Finds the personal data of all pages. */
+
+import type { Detector } from "../detection/detector.ts";
+import type { Entity } from "../detection/entity.ts";
+import type { OcrPage } from "../detection/ocr.ts";
+import { codedError } from "../errors.ts";
+import type { Pseudonymizer } from "../replacement/pseudonyms.ts";
+import type { Replacement } from "../replacement/replacement.ts";
+import { findSameValues, type SameValue } from "./same-value.ts";
+
+export interface Found {
+  readonly entities: readonly Entity[];
+  /** Further places of the same values. */
+  readonly again: readonly SameValue[];
+}
+
+/** What the detector finds on each page, and where else these values stand in the document. */
+export async function findEntities(
+  readings: readonly OcrPage[],
+  detector: Detector,
+  options: { readonly minSimilarity: number; readonly signal?: AbortSignal; readonly onPage?: () => void },
+): Promise<Found> {
+  const entities: Entity[] = [];
+  for (const [index, reading] of readings.entries()) {
+    entities.push(...detector.detect(reading, index));
+    options.onPage?.();
+    await new Promise(setImmediate);
+  }
+  return { entities, again: await findSameValues(entities, readings, options.minSimilarity, options.signal) };
+}
+
+/** The invented values: one per value, the same wherever it stands. */
+export function invent(found: Found, pageTexts: readonly string[], pseudonymizer: Pseudonymizer): Replacement[] {
+  const parts = found.again.filter((same) => !same.whole).map((same) => same.entity);
+  const replacements = pseudonymizer.replace([...found.entities, ...parts], { pageTexts });
+  const fakes = new Map(replacements.map(({ entity, fake }) => [entity.id, fake]));
+  const copies = found.again.filter((same) => same.whole);
+  return [...replacements, ...copies.map((same) => ({ entity: same.entity, fake: fakeOf(fakes, same.of.id) }))];
+}
+
+function fakeOf(fakes: ReadonlyMap<string, string>, id: string): string {
+  const fake = fakes.get(id);
+  if (fake === undefined) throw codedError("ERR_INVALID_ARGUMENT", `No invented value was made for ${id}`);
+  return fake;
+}
+
+export const textOf = (reading: OcrPage): string => reading.lines.map((line) => line.text).join("\n");

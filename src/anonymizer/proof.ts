@@ -1,0 +1,157 @@
+/**
+ * What "proven" means.
+ *
+ * A result is proven when an independent look at it, by reading the finished pixels again, supports all of this:
+ *
+ *  1. In every painted box the reading is the invented value, or at least clearly nearer to it than to the original
+ *     (or the box is solid and the original is not read there).              region-check.ts, gate.ts
+ *  2. No original, nor anything 80 % similar to one, is read anywhere in the document, except where an invented value
+ *     resembles an original by itself.                                        leak-search.ts
+ *  3. Not one pixel outside the painted boxes differs from the input.         outside-check.ts
+ *  4. The encoded file carries no metadata.                                   checked after encoding
+ *
+ * It does not mean that all personal data was found. What the OCR engine could not read can be neither replaced nor
+ * searched; `unread` counts it. Nor does it mean that the page is beautiful: `neighbours` counts words beside the boxes
+ * that can't be recognised any more, and lowers the confidence. Detection is run on the result too: a finding there that is no invented value doesn't
+ * break the proof (detectors err on the side of finding), but lowers the confidence and is listed.
+ */
+
+import type { Detector } from "../detection/detector.ts";
+import type { OcrEngine, OcrPage } from "../detection/ocr.ts";
+import { boxHeight, growBox } from "../documents/geometry.ts";
+import { throwIfAborted } from "../errors.ts";
+import { documentConfidence } from "../verification/confidence.ts";
+import { type GateOptions, judgeRegion } from "../verification/gate.ts";
+import { type Occurrence, searchLeaks } from "../verification/leak-search.ts";
+import { checkNeighbours, type Neighbours } from "../verification/neighbours.ts";
+import { checkOutside, type OutsideCheck } from "../verification/outside-check.ts";
+import { type Redetection, sortFindings } from "../verification/redetect.ts";
+import { checkRegion } from "../verification/region-check.ts";
+import type { UnreadInk } from "../verification/unread.ts";
+import { type Painting, touches } from "./painting.ts";
+
+export interface ProofOptions {
+  readonly ocr: OcrEngine;
+  /** The input pages as they were read. */
+  readonly inputReadings: readonly OcrPage[];
+  readonly detector: Detector;
+  readonly gate: GateOptions;
+  /** Milliseconds for one reading. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  /** Called after each page and each region that was read. */
+  readonly onRead?: () => void;
+}
+
+export interface Proof {
+  /** The result pages as they were read. */
+  readonly readings: readonly OcrPage[];
+  readonly leaks: readonly Occurrence[];
+  readonly outside: OutsideCheck;
+  readonly redetection: Redetection;
+  readonly neighbours: Neighbours;
+  /** Ids of the regions the gate refuses. */
+  readonly refused: readonly string[];
+}
+
+/**
+ * Looks at the painting. `changed` holds the regions drawn since `before`; only their pages and boxes are read again.
+ * Rejects with the engine's errors and ERR_ABORTED.
+ */
+export async function prove(
+  painting: Painting,
+  changed: ReadonlySet<string>,
+  before: Proof | undefined,
+  options: ProofOptions,
+): Promise<Proof> {
+  const { ocr, timeoutMs, signal } = options;
+  const painted = painting.painted();
+  const fresh = painted.filter((region) => changed.has(region.id));
+  const readOptions = { timeoutMs, ...(signal && { signal }) };
+
+  const freshPages = new Set(before ? fresh.map((region) => region.page) : painting.pages.keys());
+  const readings = await Promise.all(
+    painting.pages.map(async (page, index) => {
+      if (!freshPages.has(index)) return before!.readings[index]!;
+      const reading = await ocr.read(page, readOptions);
+      options.onRead?.();
+      return reading;
+    }),
+  );
+
+  // A drawing next to a fresh one may have got a neighbour's paper into its edge.
+  const near = painted.filter((region) =>
+    fresh.some((f) => f.page === region.page && touches(f.box, growBox(region.box, boxHeight(region.box) / 2))),
+  );
+  await Promise.all(
+    near.map(async (region) => {
+      const pageReading = readings[region.page]!;
+      const check = await checkRegion(painting.pages[region.page]!, region, ocr, { ...readOptions, pageReading });
+      throwIfAborted(signal);
+      painting.judge(region.id, check, judgeRegion(check, region.fake === null, options.gate));
+      options.onRead?.();
+    }),
+  );
+
+  const leaks = await searchLeaks(
+    painted.map((region) => ({ id: region.id, text: region.original })),
+    readings,
+    painted,
+    { minSimilarity: options.gate.leakSimilarity, ...(signal && { signal }) },
+  );
+  for (const id of new Set(leaks.flatMap((leak) => leak.regions))) painting.refuse(id);
+
+  let compared = 0;
+  let differing = 0;
+  for (const [index, page] of painting.pages.entries()) {
+    const boxes = painted.filter((region) => region.page === index).map((region) => region.box);
+    const check = await checkOutside(painting.originals[index]!, page, boxes, signal);
+    compared += check.compared;
+    differing += check.changed;
+  }
+
+  const neighbours = readings.map((reading, index) => {
+    const here = painted.filter((region) => region.page === index);
+    return checkNeighbours(options.inputReadings[index]!, reading, here);
+  });
+  const found = readings.flatMap((reading, index) => options.detector.detect(reading, index));
+  return {
+    readings,
+    leaks,
+    outside: { compared, changed: differing },
+    redetection: sortFindings(found, painted),
+    neighbours: {
+      checked: neighbours.reduce((sum, page) => sum + page.checked, 0),
+      damaged: neighbours.reduce((sum, page) => sum + page.damaged, 0),
+    },
+    refused: painted.map((r) => r.id).filter((id) => painting.verdict(id)!.verdict !== "accepted"),
+  };
+}
+
+/** Why the proof fails, in words for people; empty when it holds. */
+export function reasonsAgainst(proof: Proof): string[] {
+  const reasons: string[] = [];
+  const count = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;
+  if (proof.refused.length > 0) {
+    reasons.push(`${count(proof.refused.length, "region was", "regions were")} not drawn well enough`);
+  }
+  if (proof.leaks.length > 0) {
+    reasons.push(`${count(proof.leaks.length, "original value", "original values")} can still be read`);
+  }
+  if (proof.outside.changed > 0) {
+    reasons.push(`${count(proof.outside.changed, "pixel", "pixels")} changed outside the replaced boxes`);
+  }
+  return reasons;
+}
+
+/** The confidence of a document; see confidence.ts for the formula. */
+export function confidenceOf(painting: Painting, proof: Proof, unread: UnreadInk): number {
+  return documentConfidence({
+    regions: painting.painted().map((region) => painting.verdict(region.id)!.confidence),
+    leaks: proof.leaks.length,
+    pixelsChangedOutside: proof.outside.changed,
+    unknownFindings: proof.redetection.unknown.length,
+    damagedNeighbours: proof.neighbours.damaged,
+    unreadShare: unread.share,
+  });
+}

@@ -1,0 +1,107 @@
+/** The parts an anonymizer works with, made from its configuration. */
+import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
+import { createDetector, type Detector } from "../detection/detector.ts";
+import type { OcrEngine } from "../detection/ocr.ts";
+import { createTesseractEngine } from "../detection/tesseract-engine.ts";
+import { createClassicalEngine } from "../inpainting/classical-engine.ts";
+import type { PatchEngine } from "../inpainting/patch.ts";
+import { createSolidEngine } from "../inpainting/solid-engine.ts";
+import { createPseudonymizer, type Pseudonymizer } from "../replacement/pseudonyms.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { chooseEngine, type EngineChoice } from "./engine-choice.ts";
+
+export interface Rooms {
+  readonly ocr: OcrEngine;
+  readonly detector: Detector;
+  readonly pseudonymizer: Pseudonymizer;
+  /** Best first; the solid engine is not among them. */
+  readonly engines: readonly PatchEngine[];
+  readonly solid: PatchEngine;
+  readonly choice: EngineChoice;
+  /** Frees what was made here; parts the caller brought stay open. */
+  close(): Promise<void>;
+}
+
+/** What a caller may bring along instead of the built-in parts. Not closed by the anonymizer. */
+export interface CustomParts {
+  readonly ocr?: OcrEngine;
+  /** Draws first; the classical engine stays the fallback. */
+  readonly patchEngine?: PatchEngine;
+}
+
+export interface OpenOptions {
+  readonly logger: Logger;
+  readonly signal?: AbortSignal;
+}
+
+/** Rejects with ERR_OCR_FAILED, ERR_MODEL_*, ERR_LIBTORCH_*, ERR_ABORTED; nothing stays open then. */
+export async function openRooms(
+  config: AnonymizerConfig,
+  key: string,
+  custom: CustomParts,
+  options: OpenOptions,
+): Promise<Rooms> {
+  const opened: { close(): Promise<void> }[] = [];
+  const own = <T extends { close(): Promise<void> }>(part: T): T => {
+    opened.push(part);
+    return part;
+  };
+  const close = async (): Promise<void> => {
+    await Promise.allSettled(opened.map((part) => part.close()));
+  };
+  try {
+    const classical = own(createClassicalEngine());
+    const solid = own(createSolidEngine());
+    const { choice, first } = await firstEngine(config, custom, own, options);
+    return {
+      ocr: custom.ocr ?? own(await createTesseractEngine({ workers: config.ocr.workers })),
+      detector: createDetector({
+        types: config.types,
+        minScore: config.min_score,
+        minScores: config.min_scores,
+        allow: config.allow,
+        deny: config.deny,
+      }),
+      pseudonymizer: createPseudonymizer({ key }),
+      engines: first ? [first, classical] : [classical],
+      solid,
+      choice,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function firstEngine(
+  config: AnonymizerConfig,
+  custom: CustomParts,
+  own: (part: PatchEngine) => PatchEngine,
+  options: OpenOptions,
+): Promise<{ choice: EngineChoice; first: PatchEngine | undefined }> {
+  if (custom.patchEngine) {
+    const { name } = custom.patchEngine;
+    const chosen = name === "diffusion" ? name : "classical";
+    return { choice: { requested: config.engine, chosen, reason: "brought by the caller" }, first: custom.patchEngine };
+  }
+  const { choice, engine } = await chooseEngine(config, async (models) => {
+    // Loaded only when it is used: it brings LibTorch into the process.
+    const { createDiffusionEngine } = await import("../inpainting/diffusion-engine.ts");
+    return own(
+      await createDiffusionEngine({
+        models,
+        device: config.device,
+        precision: config.precision,
+        threads: config.threads,
+        steps: config.diffusion.steps,
+        guidanceScale: config.diffusion.guidance_scale,
+        strength: config.diffusion.strength,
+        batchSize: config.diffusion.batch_size,
+        ...(options.signal && { signal: options.signal }),
+      }),
+    );
+  });
+  options.logger.info(choice, "engine chosen");
+  return { choice, first: engine };
+}

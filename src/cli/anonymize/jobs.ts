@@ -1,0 +1,68 @@
+/** Turns the inputs of a command line into a list of documents with their places in the output folder. */
+import { stat } from "node:fs/promises";
+import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
+import { codedError, type DocumentFormat, listDocuments } from "./api.ts";
+
+export interface Job {
+  /** Absolute path of the document. */
+  readonly input: string;
+  /** Path of the result relative to the output folder, with the extension of the result's format. */
+  readonly output: string;
+  /** Path of the report relative to the report folder. */
+  readonly report: string;
+}
+
+const extensions: Readonly<Record<DocumentFormat, string>> = {
+  png: ".png",
+  jpeg: ".jpg",
+  webp: ".webp",
+  tiff: ".tiff",
+};
+
+/**
+ * A file goes to its own name, a file of a folder to its path inside that folder. What already lies in the output folder
+ * is left out. Rejects with ERR_DOCUMENT_EMPTY when nothing is left, ERR_USAGE when two inputs would have one result or
+ * a result would replace its input.
+ */
+export async function collectJobs(
+  inputs: readonly string[],
+  outFolder: string,
+  format: DocumentFormat | "same",
+): Promise<Job[]> {
+  const out = resolve(outFolder);
+  const found = new Map<string, string>();
+  for (const input of inputs) {
+    const path = resolve(input);
+    const info = await stat(path).catch(() => undefined);
+    if (info?.isDirectory()) {
+      for (const file of await listDocuments(path)) {
+        if (!isInside(file, out) || isInside(path, out)) found.set(file, relative(path, file));
+      }
+    } else found.set(path, basename(path));
+  }
+  if (found.size === 0) throw codedError("ERR_DOCUMENT_EMPTY", `No document was found in ${inputs.join(", ")}`);
+
+  const outputs = new Map<string, string>();
+  for (const [input, at] of found) {
+    const output = format === "same" ? at : `${withoutExtension(at)}${extensions[format]}`;
+    const other = outputs.get(output);
+    if (other !== undefined) throw codedError("ERR_USAGE", `${other} and ${input} would both be written to ${output}`);
+    if (join(out, output) === input)
+      throw codedError("ERR_USAGE", `${input} would be replaced by its own result; give another --out`);
+    outputs.set(output, input);
+  }
+  const stems = new Map<string, number>();
+  for (const output of outputs.keys()) {
+    const stem = withoutExtension(output);
+    stems.set(stem, (stems.get(stem) ?? 0) + 1);
+  }
+  return [...outputs].map(([output, input]) => {
+    // "a.png" beside "a.jpg" would share "a.report.json".
+    const stem = withoutExtension(output);
+    return { input, output, report: `${stems.get(stem) === 1 ? stem : output}.report.json` };
+  });
+}
+
+const withoutExtension = (path: string): string => join(dirname(path), basename(path, extname(path)));
+
+const isInside = (path: string, folder: string): boolean => path === folder || path.startsWith(folder + sep);

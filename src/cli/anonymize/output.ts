@@ -1,0 +1,56 @@
+/** Where a command writes, and how it tells what went wrong. */
+import { AnonymizerError, codedError } from "./api.ts";
+
+export interface Stream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+export interface Terminal {
+  /** Results. */
+  readonly stdout: Stream;
+  /** Progress and problems. */
+  readonly stderr: Stream;
+}
+
+/** What the process exits with. */
+export const exitCodes = {
+  /** Everything asked for was done; every result is proven. */
+  fine: 0,
+  /** The command itself failed. */
+  failed: 1,
+  usage: 2,
+  /** Some documents could not be proven; they were not written. */
+  unproven: 3,
+  /** Some documents failed. */
+  documentsFailed: 4,
+  interrupted: 130,
+} as const;
+
+/** The coded form of anything thrown. What has no code is a bug: it is named as such, without a stack trace. */
+export function toCoded(error: unknown): AnonymizerError {
+  if (error instanceof AnonymizerError) return error;
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : "unknown error";
+  return codedError("ERR_NATIVE", `Unexpected: ${message}`, { cause: error });
+}
+
+/** Code and message, and the cure on a line of its own. */
+export function printError(error: unknown, stream: Stream): void {
+  const { code, message, cure } = toCoded(error);
+  stream.write(`${code}: ${message}\n  ${cure}\n`);
+}
+
+/** Rows in columns as wide as their widest cell. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

@@ -1,0 +1,112 @@
+/** `anonymizer-train vae` and `anonymizer-train unet`. */
+import { join, resolve } from "node:path";
+import type { Stream, Terminal } from "../terminal.ts";
+import {
+  createLogger,
+  createProgress,
+  describeTraining,
+  formatDuration,
+  loadConfig,
+  parseOverrides,
+  type StepEvent,
+  type TrainerConfig,
+  UNetTrainer,
+  VAETrainer,
+} from "./api.ts";
+import { dryRunText, planSummary } from "./print-plan.ts";
+
+export interface TrainOptions {
+  readonly config: string;
+  readonly resume?: string | true;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+  readonly set: readonly string[];
+  readonly out?: string;
+  readonly log: "silent" | "error" | "warn" | "info" | "debug";
+}
+
+export async function train(
+  kind: "vae" | "unet",
+  options: TrainOptions,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  const overrides: Record<string, unknown> = parseOverrides(options.set);
+  if (options.out !== undefined) overrides["output_dir"] = options.out;
+  const config: TrainerConfig = await loadConfig(options.config, kind, { overrides });
+  if (options.dryRun === true) {
+    const plan = await describeTraining(config, signal);
+    const outputDir = resolve(config.output_dir ?? join("runs", config.name));
+    terminal.stdout.write(
+      options.json === true
+        ? `${JSON.stringify({ config, outputDir, plan }, null, 2)}\n`
+        : dryRunText(config, outputDir, plan),
+    );
+    return;
+  }
+  const trainer = await createTrainer(config, options, signal);
+  try {
+    terminal.stderr.write(
+      `${planSummary(trainer.plan)}\nrun folder  ${trainer.outputDir}\ndevice      ${trainer.device}\n`,
+    );
+    await follow(trainer, terminal.stderr);
+    const models = join(trainer.outputDir, "models");
+    if (trainer instanceof UNetTrainer) await trainer.exportPipeline(models);
+    else await trainer.exportModel(join(models, "vae"));
+    terminal.stdout.write(`${join(models, trainer.config.kind)}\n`);
+  } finally {
+    await trainer.close();
+  }
+}
+
+function createTrainer(
+  config: TrainerConfig,
+  options: TrainOptions,
+  signal: AbortSignal,
+): Promise<VAETrainer | UNetTrainer> {
+  const resumeFrom = options.resume === true ? "latest" : options.resume;
+  const common = {
+    signal,
+    logger: createLogger({ level: options.log }),
+    ...(resumeFrom === undefined ? {} : { resumeFrom }),
+  };
+  return config.kind === "vae" ? VAETrainer.create(config, common) : UNetTrainer.create(config, common);
+}
+
+async function follow(trainer: VAETrainer | UNetTrainer, stream: Stream): Promise<void> {
+  const progress = createProgress({ label: trainer.config.kind, total: trainer.config.max_train_steps, stream });
+  if (trainer.step > 0) progress.note(`resumed after step ${trainer.step}`);
+  for await (const event of trainer.train()) {
+    switch (event.type) {
+      case "step":
+        if (event.gradientNorms !== undefined) progress.note(`gradient norms: ${numbers(event.gradientNorms)}`);
+        progress.update(event.step, stepDetails(event), event.etaSeconds);
+        break;
+      case "validation":
+        progress.note(`step ${event.step}: held-out ${numbers(event.losses)}`);
+        break;
+      case "sample":
+        progress.note(`step ${event.step}: samples in ${event.path}`);
+        break;
+      case "checkpoint":
+        progress.note(`step ${event.step}: checkpoint ${event.path}`);
+        break;
+      case "warning":
+        progress.note(`warning: ${event.message}`);
+        break;
+      case "done":
+        progress.end(
+          `${event.step} steps, ${event.samples} samples in ${formatDuration(event.seconds)}; last ${numbers(event.losses)}`,
+        );
+        break;
+    }
+  }
+}
+
+const numbers = (values: Readonly<Record<string, number>>): string =>
+  Object.entries(values)
+    .map(([name, value]) => `${name} ${value.toPrecision(4)}`)
+    .join(", ");
+
+const stepDetails = (event: StepEvent): string =>
+  `${numbers(event.losses)}  lr ${event.learningRate.toPrecision(2)}  ${event.samplesPerSecond.toFixed(1)}/s`;

@@ -1,0 +1,145 @@
+/** Schema of the anonymizer's configuration (`configs/engine.yaml`). */
+import { z } from "zod";
+import type { EntityType } from "../detection/entity.ts";
+
+// Spelled out because configuration lies below detection; the Record type keeps it equal to `EntityType`.
+const entityTypes: Record<EntityType, true> = {
+  person: true,
+  company: true,
+  address: true,
+  phone: true,
+  email: true,
+  url: true,
+  date: true,
+  iban: true,
+  card: true,
+  tax_id: true,
+  id_number: true,
+};
+const entityTypeNames = Object.keys(entityTypes) as EntityType[];
+
+const score = z.number().min(0).max(1);
+const positiveInt = z.int().min(1);
+const entityType = z.enum(entityTypeNames);
+
+export const anonymizerSchema = z
+  .strictObject({
+    kind: z.literal("anonymizer").default("anonymizer").describe("What this file configures."),
+    engine: z
+      .enum(["auto", "diffusion", "classical"])
+      .default("auto")
+      .describe("Draws the new text. auto = diffusion where a model is installed, else classical."),
+    models: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Folder with the model folders vae, unet and glyph_encoder; needed by the diffusion engine."),
+    device: z
+      .string()
+      .regex(/^(auto|cpu|cuda(:\d+)?)$/, "must be auto, cpu, cuda or cuda:N")
+      .default("auto")
+      .describe("Where the diffusion engine runs."),
+    precision: z.enum(["fp32", "bf16"]).default("fp32").describe("Precision of the diffusion engine."),
+    threads: z
+      .int()
+      .min(0)
+      .max(1024)
+      .default(0)
+      .describe("CPU threads of the diffusion engine; 0 = LibTorch's default."),
+    diffusion: z
+      .strictObject({
+        steps: positiveInt.max(1000).default(20).describe("DDIM steps."),
+        guidance_scale: z.number().min(1).max(50).default(1).describe("Classifier-free guidance; 1 = none."),
+        strength: z.number().gt(0).max(1).default(1).describe("1 = from pure noise."),
+        batch_size: positiveInt.max(256).default(8).describe("Patches of one forward pass."),
+      })
+      .prefault({})
+      .describe("Settings of the diffusion engine."),
+    ocr: z
+      .strictObject({
+        timeout_ms: positiveInt.default(60_000).describe("Milliseconds one page may take to read."),
+        workers: positiveInt.max(64).default(1).describe("Pages and patches read at the same time."),
+      })
+      .prefault({})
+      .describe("Reading the page."),
+    types: z
+      .array(entityType)
+      .min(1)
+      .default([...entityTypeNames])
+      .describe("Kinds of personal data that are replaced."),
+    min_score: score.default(0.5).describe("Findings below this score are left alone."),
+    min_scores: z
+      .partialRecord(entityType, score)
+      .default({})
+      .describe("Thresholds of single types, instead of min_score."),
+    allow: z
+      .array(z.string().min(1))
+      .default([])
+      .describe("Values that are never replaced; case and spaces don't matter."),
+    deny: z
+      .array(z.strictObject({ text: z.string().min(1), type: entityType }))
+      .default([])
+      .describe("Values that are always replaced, and as what."),
+    key: z
+      .string()
+      .min(16)
+      .optional()
+      .describe(
+        "Secret that decides the invented values; only in code, never in a file (use key_file or ANONYMIZER_KEY).",
+      ),
+    key_file: z.string().min(1).optional().describe("File that holds the key, readable by its owner only (mode 600)."),
+    seed: z.int().min(0).default(0).describe("Seed of everything drawn."),
+    gate: z
+      .strictObject({
+        min_confidence: score
+          .default(0.6)
+          .describe("A patch below this is drawn again, then by the next simpler engine."),
+        leak_similarity: score.default(0.8).describe("Text at least this similar to an original counts as a leak."),
+        retries: z.int().min(0).max(10).default(1).describe("New attempts with another seed before the next engine."),
+        solid_fallback: z.boolean().default(true).describe("Cover with a solid box what no engine draws well enough."),
+      })
+      .prefault({})
+      .describe("When a result counts as proven."),
+    limits: z
+      .strictObject({
+        max_bytes: positiveInt.default(100 * 2 ** 20).describe("Size of the input file."),
+        max_pixels: positiveInt.default(100_000_000).describe("Width × height of one page."),
+        max_pages: positiveInt.default(200).describe("Pages of one document."),
+        max_decoded_bytes: positiveInt.default(2 * 2 ** 30).describe("Memory of all decoded pages."),
+      })
+      .prefault({})
+      .describe("Checked before anything is decoded."),
+    output: z
+      .strictObject({
+        format: z.enum(["same", "png", "jpeg", "webp", "tiff"]).default("same").describe("same = the input's format."),
+        quality: positiveInt.max(100).default(95).describe("Of JPEG and lossy WebP."),
+      })
+      .prefault({})
+      .describe("The written file."),
+    report: z
+      .strictObject({
+        include_originals: z.boolean().default(false).describe("Put the original texts into the report."),
+      })
+      .prefault({})
+      .describe("The JSON report."),
+  })
+  .superRefine((config, context) => {
+    if (config.key !== undefined && config.key_file !== undefined) {
+      context.addIssue({ code: "custom", path: ["key_file"], message: "stands beside key; give one of the two" });
+    }
+    if (config.engine === "diffusion" && config.models === undefined) {
+      context.addIssue({
+        code: "custom",
+        path: ["engine"],
+        message: "is diffusion but models names no folder; give one, or use auto or classical",
+      });
+    }
+  })
+  .describe("The anonymizer.");
+
+/** A checked configuration of `Anonymizer`, every default filled in, every path absolute. */
+export type AnonymizerConfig = z.output<typeof anonymizerSchema>;
+/** What a user may write for it. */
+export type AnonymizerConfigInput = z.input<typeof anonymizerSchema>;
+
+export const anonymizerPathKeys = [["models"], ["key_file"]] as const;

@@ -1,0 +1,258 @@
+/**
+ * Schemas of the two training configurations. Keys are snake_case and carry the names this field uses
+ * (`train_batch_size`, `gradient_accumulation_steps`, `max_train_steps`, `snr_gamma` …).
+ * Defaults are the numbers of `configs/vae.yaml` and `configs/unet.yaml`; unknown keys are errors.
+ */
+import { z } from "zod";
+
+const positiveInt = z.int().min(1);
+const count = z.int().min(0);
+const share = z.number().min(0).max(1);
+const path = z.string().min(1);
+
+const modelFolder = (what: string) =>
+  z
+    .strictObject({ path: path.describe("The model folder: graph.pt, model.safetensors, config.json, metadata.json.") })
+    .describe(what);
+
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, "must be 1 to 64 letters, digits, dots, dashes or underscores")
+  .describe("Name of the run and of the exported model.");
+
+const seed = z
+  .int()
+  .min(0)
+  .default(0)
+  .describe("Seed of everything random: order of samples, crops, augmentation, noise.");
+
+const data = z
+  .strictObject({
+    manifest: path.describe("The dataset's manifest.jsonl."),
+    height: positiveInt.multipleOf(8).default(512).describe("Height of a crop in pixels."),
+    width: positiveInt.multipleOf(8).default(512).describe("Width of a crop in pixels."),
+    licence: z.string().max(200).default("not stated").describe("Licence of the data; goes into the model card."),
+    prefetch: positiveInt.max(64).default(4).describe("Batches prepared ahead of the trainer."),
+  })
+  .describe("What is trained on.");
+
+const augment = z
+  .strictObject({
+    rotation: z.number().min(0).max(45).default(5).describe("Degrees, uniform in ±rotation."),
+    brightness: share.default(0.1).describe("Factor uniform in 1 ± brightness."),
+    contrast: share.default(0.1).describe("Factor uniform in 1 ± contrast."),
+  })
+  .prefault({})
+  .describe("Augmentation, done on the training device.");
+
+const optimizer = (learningRate: number) =>
+  z
+    .strictObject({
+      learning_rate: z.number().positive().max(1).default(learningRate).describe("Base learning rate of AdamW."),
+      betas: z
+        .tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)])
+        .default([0.9, 0.999])
+        .describe("Decay of the first and second moment."),
+      eps: z.number().positive().default(1e-8).describe("Added to the denominator."),
+      weight_decay: z.number().min(0).default(0.01).describe("Decoupled weight decay."),
+      max_grad_norm: z.number().min(0).default(1).describe("Gradients are clipped to this L2 norm; 0 = no clipping."),
+    })
+    .prefault({})
+    .describe("AdamW.");
+
+const scheduleTypes = ["constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts"] as const;
+
+const lrScheduler = (type: (typeof scheduleTypes)[number], warmup: number, cycles: number) =>
+  z
+    .strictObject({
+      type: z.enum(scheduleTypes).default(type).describe("Shape of the learning rate; counted in optimizer steps."),
+      warmup_steps: count.default(warmup).describe("Optimizer steps over which the rate rises from 0."),
+      cycles: positiveInt.default(cycles).describe("Restarts of cosine_with_restarts."),
+    })
+    .prefault({})
+    .describe("Learning-rate schedule.");
+
+/** What both trainers have after their own keys. */
+const common = (defaults: { batch: number; accumulate: number; steps: number; ema: number }) => ({
+  train_batch_size: positiveInt.default(defaults.batch).describe("Samples of one micro-batch (one forward pass)."),
+  gradient_accumulation_steps: positiveInt
+    .default(defaults.accumulate)
+    .describe("Micro-batches of one optimizer step; at least 1."),
+  max_train_steps: positiveInt.default(defaults.steps).describe("Optimizer steps of the whole run."),
+  precision: z.enum(["fp32", "bf16"]).default("bf16").describe("bf16 = autocast over float32 weights."),
+  device: z
+    .string()
+    .regex(/^(auto|cpu|cuda(:\d+)?)$/, "must be auto, cpu, cuda or cuda:N")
+    .default("auto")
+    .describe("auto = the first CUDA device, else the CPU."),
+  threads: count.max(1024).default(0).describe("CPU threads of the computation; 0 = LibTorch's default."),
+  ema_decay: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(defaults.ema)
+    .describe("Largest decay of the averaged weights, min(ema_decay, (1+s)/(10+s)); 0 = no EMA."),
+  freeze: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("Module names whose parameters stay fixed, e.g. [encoder, quant_conv]; each must match."),
+  output_dir: path
+    .optional()
+    .describe("Run folder: checkpoints, samples, events.jsonl. Default: runs/<name> in the current folder."),
+  checkpoint: z
+    .strictObject({
+      every_steps: count.default(1000).describe("Optimizer steps between checkpoints; 0 = only at the end."),
+      keep: positiveInt.default(3).describe("Newest checkpoints that are kept."),
+      save_on_abort: z.boolean().default(true).describe("Write a checkpoint when the run is aborted."),
+    })
+    .prefault({})
+    .describe("Checkpoints."),
+  validation: z
+    .strictObject({
+      every_steps: count.default(1000).describe("Optimizer steps between validations; 0 = never."),
+      batches: positiveInt.default(8).describe("Batches of the held-out split, the same ones each time."),
+    })
+    .prefault({})
+    .describe("Loss on the held-out split."),
+  samples: z
+    .strictObject({
+      every_steps: count.default(1000).describe("Optimizer steps between preview grids; 0 = never."),
+      count: positiveInt.max(64).default(4).describe("Rows of the grid."),
+      inference_steps: positiveInt.max(1000).default(20).describe("DDIM steps of a preview (UNet only)."),
+    })
+    .prefault({})
+    .describe("Preview grids: original, mask, result."),
+  logging: z
+    .strictObject({
+      every_steps: positiveInt.default(1).describe("Optimizer steps between step events."),
+      events_file: z.boolean().default(true).describe("Write every event to events.jsonl in the run folder."),
+    })
+    .prefault({})
+    .describe("Events and their file."),
+});
+
+const vaeLossShape = {
+  reconstruction: z.enum(["mse", "l1"]).default("mse").describe("Distance of the pixels in [-1, 1]."),
+};
+const klWeight = (value: number) => z.number().min(0).default(value).describe("Weight of the KL term; 0 = without it.");
+const perceptualWeight = (value: number) =>
+  z.number().min(0).default(value).describe("Weight of the perceptual term; 0 = its network is not run.");
+
+/**
+ * The reduction has no default: weights mean something only together with it. A KL weight of 0.00025 on averages is
+ * about as strong as 1e-6 · 10⁸ on sums, so the two sets of weights can't be mixed.
+ */
+const vaeLoss = z
+  .discriminatedUnion("reduction", [
+    z.strictObject({
+      reduction: z.literal("mean").describe("Every term is averaged over its own elements."),
+      ...vaeLossShape,
+      kl_weight: klWeight(0.00025),
+      perceptual_weight: perceptualWeight(0.1),
+    }),
+    z.strictObject({
+      reduction: z.literal("sum").describe("Terms are summed over pixels and latents, divided by the batch size."),
+      ...vaeLossShape,
+      kl_weight: klWeight(1e-6),
+      perceptual_weight: perceptualWeight(0.5),
+    }),
+  ])
+  .describe("Reconstruction + kl_weight · KL + perceptual_weight · perceptual; `reduction` must be named.");
+
+export const vaeTrainerSchema = z
+  .strictObject({
+    kind: z.literal("vae").default("vae").describe("What is trained."),
+    preset: z.string().min(1).max(64).default("custom").describe("Where the numbers come from; printed at the start."),
+    name: name.default("vae"),
+    seed,
+    model: modelFolder("The AutoencoderKL that training starts from."),
+    perceptual: z
+      .strictObject({
+        network: z
+          .enum(["lpips", "vgg16"])
+          .default("lpips")
+          .describe("lpips = LPIPS v0.1 with VGG16; vgg16 = feature MSE."),
+        path: path.describe("Model folder of the VGG16 features."),
+      })
+      .optional()
+      .describe("The perceptual network; needed when loss.perceptual_weight is above 0."),
+    data,
+    augment,
+    loss: vaeLoss,
+    optimizer: optimizer(5e-4),
+    lr_scheduler: lrScheduler("cosine_with_restarts", 1000, 3),
+    ...common({ batch: 16, accumulate: 2, steps: 100_000, ema: 0 }),
+  })
+  .superRefine((config, context) => {
+    if (config.loss.perceptual_weight > 0 && config.perceptual === undefined) {
+      context.addIssue({
+        code: "custom",
+        path: ["loss", "perceptual_weight"],
+        message: `is ${config.loss.perceptual_weight} but there is no perceptual.path; give one, or set the weight to 0`,
+      });
+    }
+  })
+  .describe("Training of the autoencoder.");
+
+export const unetTrainerSchema = z
+  .strictObject({
+    kind: z.literal("unet").default("unet").describe("What is trained."),
+    preset: z.string().min(1).max(64).default("custom").describe("Where the numbers come from; printed at the start."),
+    name: name.default("unet"),
+    seed,
+    model: modelFolder("The inpainting UNet that training starts from; it takes 2·C+1 input channels."),
+    vae: modelFolder("The autoencoder that makes the latents; frozen."),
+    glyph_encoder: z
+      .strictObject({
+        path: path.describe("Model folder of the vision encoder that reads the drawn text."),
+        trainable: z.boolean().default(false).describe("Train the encoder too."),
+        fit: z
+          .enum(["pad", "squash"])
+          .default("pad")
+          .describe(
+            "How the drawn text meets the encoder's input size: aspect kept and padded, or stretched (DiffUTE).",
+          ),
+      })
+      .describe("The condition: text drawn black on white, seen by an encoder."),
+    data,
+    augment,
+    loss: z
+      .strictObject({
+        prediction_type: z.enum(["epsilon", "v_prediction"]).default("epsilon").describe("What the UNet predicts."),
+        snr_gamma: z.number().min(0).default(0).describe("γ of min-SNR weighting (5 is usual); 0 = off."),
+        masked_weight: z
+          .number()
+          .positive()
+          .max(100)
+          .default(1)
+          .describe("Weight of the repainted region; 1 = plain mean."),
+        masked_fill: z
+          .literal([0, -1])
+          .default(0)
+          .describe("Value under the mask of the masked image: 0 for SD2 weights, -1 for DiffUTE weights."),
+        condition_dropout: share.default(0.1).describe("Share of samples trained without condition, for guidance."),
+        full_mask_share: share.default(0.25).describe("Share of samples with everything masked."),
+      })
+      .prefault({})
+      .describe("Denoising loss."),
+    optimizer: optimizer(1e-4),
+    lr_scheduler: lrScheduler("constant_with_warmup", 1000, 1),
+    ...common({ batch: 8, accumulate: 4, steps: 200_000, ema: 0.9999 }),
+  })
+  .describe("Training of the inpainting UNet.");
+
+/** A checked configuration of `VAETrainer`, every default filled in, every path absolute. */
+export type VAETrainerConfig = z.output<typeof vaeTrainerSchema>;
+/** What a user may write for it. */
+export type VAETrainerConfigInput = z.input<typeof vaeTrainerSchema>;
+/** A checked configuration of `UNetTrainer`, every default filled in, every path absolute. */
+export type UNetTrainerConfig = z.output<typeof unetTrainerSchema>;
+/** What a user may write for it. */
+export type UNetTrainerConfigInput = z.input<typeof unetTrainerSchema>;
+export type TrainerConfig = VAETrainerConfig | UNetTrainerConfig;
+
+/** Keys whose value is a path, resolved against the configuration file's folder. */
+export const trainingPathKeys = {
+  vae: [["model", "path"], ["perceptual", "path"], ["data", "manifest"], ["output_dir"]],
+  unet: [["model", "path"], ["vae", "path"], ["glyph_encoder", "path"], ["data", "manifest"], ["output_dir"]],
+} as const;

@@ -1,0 +1,20 @@
+/** What the loader hands to a trainer. */
+
+export interface TrainingBatch {
+  /** Number of samples B. */
+  readonly size: number;
+  /** One stable 64-bit id per sample (hash of record id and region index): seeds its crop, augmentation and noise. */
+  readonly ids: BigUint64Array;
+  /** uint8 [B, height, width, 3], RGB 0…255. */
+  readonly images: Uint8Array;
+  readonly height: number;
+  readonly width: number;
+  /** uint8 [B, height, width], 1 = repaint; for the UNet only. */
+  readonly masks?: Uint8Array;
+  /** uint8 [B, glyphHeight, glyphWidth, 3], the text under the mask as black on white; for the UNet only. */
+  readonly glyphs?: Uint8Array;
+  readonly glyphHeight?: number;
+  readonly glyphWidth?: number;
+  /** The text under each mask (or the region's text). */
+  readonly texts: readonly string[];
+}

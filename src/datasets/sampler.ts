@@ -1,0 +1,147 @@
+/**
+ * In which order samples are seen. Stateless: the sample at a position is computed from seed and position alone, so
+ * resuming is starting at a position.
+ *
+ * Each epoch is a new permutation. Pages are shuffled, taken in blocks, and the samples of a block are shuffled among
+ * each other: neighbours in a batch come from many pages, yet a page is decoded once a block instead of once a sample.
+ */
+import { codedError } from "../errors.ts";
+import { hashParts, mix32 } from "./random.ts";
+
+export interface SamplerOptions {
+  readonly seed: number | string;
+  /** This process among all that train together; they see disjoint positions. Default 0 of 1. */
+  readonly rank?: number;
+  readonly worldSize?: number;
+  /** Pages shuffled together; default 32. 0 shuffles all samples freely. */
+  readonly pagesPerBlock?: number;
+}
+
+interface Epoch {
+  readonly number: number;
+  readonly pages: Permutation;
+  /** First offset of each block, and the total. */
+  readonly starts: Float64Array;
+}
+
+export class Sampler {
+  /** Samples an epoch. */
+  readonly size: number;
+  readonly #starts: Uint32Array;
+  readonly #seed: number | string;
+  readonly #rank: number;
+  readonly #worldSize: number;
+  readonly #blockPages: number;
+  #epoch: Epoch | undefined;
+
+  /**
+   * @param starts where each page's samples start, and their total at the end (`DocumentDataset.sampleStarts`).
+   * @throws ERR_INVALID_ARGUMENT for a rank outside the world, or no samples.
+   */
+  constructor(starts: Uint32Array, options: SamplerOptions) {
+    const { seed, rank = 0, worldSize = 1, pagesPerBlock = 32 } = options;
+    const whole = (value: number, least: number): boolean => Number.isSafeInteger(value) && value >= least;
+    if (!whole(worldSize, 1) || !whole(rank, 0) || rank >= worldSize) {
+      throw codedError("ERR_INVALID_ARGUMENT", `rank ${rank} of ${worldSize}: rank must be 0 … worldSize − 1`);
+    }
+    if (!whole(pagesPerBlock, 0))
+      throw codedError("ERR_INVALID_ARGUMENT", `pagesPerBlock is ${pagesPerBlock}; it must be 0 or more`);
+    this.size = starts.at(-1) ?? 0;
+    if (this.size === 0) throw codedError("ERR_INVALID_ARGUMENT", "A sampler needs at least one sample");
+    this.#starts = starts;
+    this.#seed = seed;
+    this.#rank = rank;
+    this.#worldSize = worldSize;
+    this.#blockPages = pagesPerBlock === 0 ? starts.length : pagesPerBlock;
+  }
+
+  /** The index of the sample this rank sees at its `position` (0, 1, …; never ends). */
+  sampleAt(position: number): number {
+    const global = position * this.#worldSize + this.#rank;
+    if (!Number.isSafeInteger(global) || position < 0)
+      throw codedError("ERR_INVALID_ARGUMENT", `position is ${position}; it must be 0 or more`);
+    const epoch = this.#epochOf(Math.floor(global / this.size));
+    const offset = global % this.size;
+    const block = lastAtOrBelow(epoch.starts, offset);
+    const first = epoch.starts[block]!;
+    const shuffled = new Permutation(epoch.starts[block + 1]! - first, "samples", this.#seed, epoch.number, block);
+    let within = shuffled.at(offset - first);
+    for (let page = block * this.#blockPages; ; page++) {
+      const record = epoch.pages.at(page);
+      const count = this.#starts[record + 1]! - this.#starts[record]!;
+      if (within < count) return this.#starts[record]! + within;
+      within -= count;
+    }
+  }
+
+  /** 0-based epoch of this rank's `position`. */
+  epochAt(position: number): number {
+    return Math.floor((position * this.#worldSize + this.#rank) / this.size);
+  }
+
+  #epochOf(number: number): Epoch {
+    if (this.#epoch?.number === number) return this.#epoch;
+    const count = this.#starts.length - 1;
+    const pages = new Permutation(count, "pages", this.#seed, number);
+    const blocks = Math.ceil(count / this.#blockPages);
+    const starts = new Float64Array(blocks + 1);
+    for (let page = 0; page < count; page++) {
+      const record = pages.at(page);
+      const block = Math.floor(page / this.#blockPages);
+      starts[block + 1]! += this.#starts[record + 1]! - this.#starts[record]!;
+    }
+    for (let block = 0; block < blocks; block++) starts[block + 1]! += starts[block]!;
+    this.#epoch = { number, pages, starts };
+    return this.#epoch;
+  }
+}
+
+/** The last index whose value is at most `value`, of an ascending list whose next value is larger. */
+function lastAtOrBelow(values: Float64Array, value: number): number {
+  let low = 0;
+  let high = values.length - 1;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (values[middle]! <= value) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * A permutation of 0 … size − 1 that needs no table: a Feistel network over the next even power of two, walked until it
+ * lands inside (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002).
+ */
+export class Permutation {
+  readonly size: number;
+  readonly #half: number;
+  readonly #mask: number;
+  readonly #keys: Uint32Array;
+
+  constructor(size: number, ...name: readonly (string | number)[]) {
+    this.size = size;
+    this.#half = Math.max(1, Math.ceil(Math.log2(Math.max(2, size)) / 2));
+    this.#mask = 2 ** this.#half - 1;
+    const digest = hashParts("permutation", ...name);
+    this.#keys = Uint32Array.from({ length: 8 }, (_, i) => digest.readUInt32LE(i * 4));
+  }
+
+  /** Where `index` goes. */
+  at(index: number): number {
+    let value = index;
+    do value = this.#encrypt(value);
+    while (value >= this.size);
+    return value;
+  }
+
+  #encrypt(value: number): number {
+    let left = Math.floor(value / (this.#mask + 1));
+    let right = value % (this.#mask + 1);
+    for (const key of this.#keys) {
+      const mixed = (left ^ mix32(Math.imul(right, 0x9e3779b1) ^ key)) & this.#mask;
+      left = right;
+      right = mixed;
+    }
+    return left * (this.#mask + 1) + right;
+  }
+}

@@ -1,0 +1,30 @@
+/** The typefaces a document is set in. */
+import { type FontCategory, type FontFace, fontFaces } from "../../rendering/fonts.ts";
+import type { Random } from "../random.ts";
+
+export interface Typeface {
+  readonly regular: FontFace;
+  /** The regular face where there is no bold or italic one. */
+  readonly bold: FontFace;
+  readonly italic: FontFace;
+  readonly category: FontCategory;
+}
+
+const nameOf = (face: FontFace): string => face.id.replace(/-(400|700)(-italic)?$/, "");
+
+const typefaces: readonly Typeface[] = [...new Set(fontFaces.map(nameOf))].map((name) => {
+  const faces = fontFaces.filter((face) => nameOf(face) === name);
+  const regular = faces.find((face) => face.weight === 400 && !face.italic) ?? faces[0]!;
+  return {
+    regular,
+    bold: faces.find((face) => face.weight === 700 && !face.italic) ?? regular,
+    italic: faces.find((face) => face.weight === 400 && face.italic) ?? regular,
+    category: regular.category,
+  };
+});
+
+/** A typeface of one of the categories, each with its weight. */
+export function pickTypeface(random: Random, weights: readonly (readonly [FontCategory, number])[]): Typeface {
+  const category = random.weighted(weights.filter(([wanted]) => typefaces.some((face) => face.category === wanted)));
+  return random.pick(typefaces.filter((face) => face.category === category));
+}

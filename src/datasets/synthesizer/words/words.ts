@@ -1,0 +1,121 @@
+/** The words of a language that documents are built from. Lists hold variants; one is taken. */
+export interface Words {
+  readonly receipt: {
+    readonly titles: readonly string[];
+    readonly thanks: readonly string[];
+    readonly notes: readonly string[];
+    readonly shops: readonly string[];
+    readonly products: readonly string[];
+    readonly dishes: readonly string[];
+    readonly tel: readonly string[];
+    readonly fax: readonly string[];
+    readonly email: readonly string[];
+    readonly taxId: readonly string[];
+    readonly number: readonly string[];
+    readonly date: readonly string[];
+    readonly time: readonly string[];
+    readonly cashier: readonly string[];
+    readonly table: readonly string[];
+    readonly customer: readonly string[];
+    readonly item: readonly string[];
+    readonly quantity: readonly string[];
+    readonly price: readonly string[];
+    readonly amount: readonly string[];
+    readonly subtotal: readonly string[];
+    readonly discount: readonly string[];
+    readonly rounding: readonly string[];
+    readonly tax: readonly string[];
+    readonly total: readonly string[];
+    readonly cash: readonly string[];
+    readonly change: readonly string[];
+    readonly card: readonly string[];
+    readonly net: readonly string[];
+    readonly itemCount: readonly string[];
+  };
+  readonly invoice: {
+    readonly titles: readonly string[];
+    readonly number: readonly string[];
+    readonly date: readonly string[];
+    readonly due: readonly string[];
+    readonly customerNumber: readonly string[];
+    readonly orderNumber: readonly string[];
+    readonly billTo: readonly string[];
+    readonly shipTo: readonly string[];
+    readonly contact: readonly string[];
+    readonly position: readonly string[];
+    readonly description: readonly string[];
+    readonly services: readonly string[];
+    readonly terms: readonly string[];
+    readonly bank: readonly string[];
+    readonly holder: readonly string[];
+    readonly reference: readonly string[];
+    readonly manager: readonly string[];
+    readonly stamps: readonly string[];
+    readonly banks: readonly string[];
+  };
+  readonly letter: {
+    /** With {name}. */
+    readonly salutations: readonly string[];
+    readonly subject: readonly string[];
+    readonly subjects: readonly string[];
+    /** With {person}, {company}, {date}, {iban}, {phone}, {email}, {amount}, {number}, {address}. */
+    readonly sentences: readonly string[];
+    readonly closings: readonly string[];
+    readonly enclosures: readonly string[];
+    readonly ourReference: readonly string[];
+    readonly roles: readonly string[];
+  };
+  readonly form: {
+    readonly titles: readonly string[];
+    readonly sections: {
+      readonly person: string;
+      readonly contact: string;
+      readonly work: string;
+      readonly bank: string;
+      readonly declaration: string;
+    };
+    readonly surname: string;
+    readonly givenNames: string;
+    readonly birthDate: string;
+    readonly birthPlace: string;
+    readonly nationality: string;
+    readonly nationalities: readonly string[];
+    readonly maritalStatus: string;
+    readonly maritalStatuses: readonly string[];
+    readonly street: string;
+    readonly city: string;
+    readonly phone: string;
+    readonly email: string;
+    readonly occupation: string;
+    readonly occupations: readonly string[];
+    readonly employer: string;
+    readonly idNumber: string;
+    readonly taxNumber: string;
+    readonly holder: string;
+    readonly cardNumber: string;
+    readonly yes: string;
+    readonly no: string;
+    readonly placeDate: string;
+    readonly signature: string;
+    readonly official: string;
+    readonly declarations: readonly string[];
+    readonly questions: readonly string[];
+  };
+  readonly card: {
+    readonly name: string;
+    readonly titles: readonly string[];
+    readonly number: string;
+    readonly sex: string;
+    readonly issued: string;
+    readonly expires: string;
+    readonly authority: string;
+    readonly height: string;
+    readonly address: string;
+    readonly memberSince: string;
+    readonly licence: string;
+    readonly employee: string;
+    readonly department: string;
+    readonly departments: readonly string[];
+    readonly insurance: string;
+  };
+}

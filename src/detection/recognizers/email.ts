@@ -1,0 +1,20 @@
+import type { Recognizer } from "../entity.ts";
+
+// OCR puts spaces around "@" and before the last part.
+const pattern = /[\p{L}\d][\p{L}\d._%+-]*\s?@\s?[\p{L}\d-]+(?:\s?\.\s?[\p{L}\d-]+)*\s?\.\s?[\p{L}]{2,}/giu;
+
+/** E-mail addresses by their form. */
+export const emailRecognizer: Recognizer = {
+  name: "email",
+  types: ["email"],
+  find: (page) =>
+    page.lines.flatMap(({ text }, line) =>
+      [...text.matchAll(pattern)].map((match) => ({
+        type: "email" as const,
+        line,
+        span: [match.index, match.index + match[0].length] as const,
+        score: 0.95,
+        reason: "form",
+      })),
+    ),
+};

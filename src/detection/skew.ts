@@ -1,0 +1,80 @@
+/** How a page lies: how tall its letters are and by how much its lines are turned. */
+import { type Box, boxArea, boxHeight } from "../documents/geometry.ts";
+
+export interface PageLayoutEstimate {
+  /** Height of capitals and digits in pixels; undefined when there is too little text to tell. */
+  readonly textHeight: number | undefined;
+  /** Degrees, positive when lines fall to the right; 0 when it can't be told. Within ±5. */
+  readonly skew: number;
+  /** The letters are made of separate dots or strokes, as needle printers make them. */
+  readonly broken: boolean;
+}
+
+/** Letters needed before anything is said about a page. */
+const minLetters = 25;
+const maxSkew = 5;
+
+/** Judges by the boxes of the ink's connected patches. */
+export function estimateLayout(components: readonly Box[]): PageLayoutEstimate {
+  const candidates = components.filter(([x0, y0, x1, y1]) => {
+    const width = x1 - x0;
+    const height = y1 - y0;
+    return height >= 5 && height <= 150 && width >= 2 && width <= 5 * height;
+  });
+  if (candidates.length < minLetters) return { textHeight: undefined, skew: 0, broken: false };
+  const heights = candidates.map((box) => box[3] - box[1]).sort((a, b) => a - b);
+  const typical = heights[heights.length >> 1]!;
+  const letters = candidates.filter((box) => box[3] - box[1] >= 0.6 * typical && box[3] - box[1] <= 2.5 * typical);
+  const letterHeights = letters.map((box) => box[3] - box[1]).sort((a, b) => a - b);
+  // The upper quartile: small letters without ascenders are the majority in mixed text.
+  const textHeight = letterHeights[Math.floor(letterHeights.length * 0.75)]!;
+  const skew = letters.length < minLetters ? 0 : estimateSkew(letters, textHeight);
+  return { textHeight, skew, broken: isBroken(components, textHeight) };
+}
+
+/** Whole print has about four pieces in ten that are lower than half a letter: points, dashes, specks. */
+const brokenShare = 0.6;
+
+function isBroken(components: readonly Box[], textHeight: number): boolean {
+  const pieces = components.filter((box) => boxHeight(box) <= 2 * textHeight && boxArea(box) >= 4);
+  return pieces.filter((box) => boxHeight(box) < 0.5 * textHeight).length > brokenShare * pieces.length;
+}
+
+/** The angle under which the letters' feet gather in the fewest, fullest rows. */
+function estimateSkew(letters: readonly Box[], textHeight: number): number {
+  const xs = Float64Array.from(letters, (box) => (box[0] + box[2]) / 2);
+  const ys = Float64Array.from(letters, (box) => box[3]);
+  const bin = Math.max(1, textHeight / 5);
+  const fullness = (degrees: number): number => {
+    const slope = Math.tan((degrees * Math.PI) / 180);
+    const rows = new Map<number, number>();
+    for (let i = 0; i < xs.length; i++) {
+      const place = (ys[i]! - xs[i]! * slope) / bin;
+      const low = Math.floor(place);
+      // Shared between the two nearest rows, so that the score does not jump.
+      rows.set(low, (rows.get(low) ?? 0) + 1 - (place - low));
+      rows.set(low + 1, (rows.get(low + 1) ?? 0) + (place - low));
+    }
+    let sum = 0;
+    for (const count of rows.values()) sum += count * count;
+    return sum;
+  };
+
+  let best = 0;
+  for (const step of [0.5, 0.1, 0.02]) {
+    const reach = step === 0.5 ? maxSkew : step * 5;
+    const centre = best;
+    let score = fullness(best);
+    for (let k = -Math.round(reach / step); k <= Math.round(reach / step); k++) {
+      const angle = centre + k * step;
+      if (Math.abs(angle) > maxSkew) continue;
+      const s = fullness(angle);
+      if (s > score) {
+        score = s;
+        best = angle;
+      }
+    }
+  }
+  // A page of little text always has some angle that looks a bit better than none.
+  return fullness(best) > 1.1 * fullness(0) ? best : 0;
+}

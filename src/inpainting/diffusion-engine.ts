@@ -1,0 +1,171 @@
+/** Draws new texts with the inpainting diffusion model. */
+import sharp from "sharp";
+import { boxHeight } from "../documents/geometry.ts";
+import type { RasterImage } from "../documents/image.ts";
+import { throwIfAborted } from "../errors.ts";
+import { InpaintingPipeline, type InpaintingPipelineOptions, type InpaintingRequest } from "./inpainting-pipeline.ts";
+import type { GenerateOptions, Patch, PatchEngine, PatchResult } from "./patch.ts";
+
+export interface DiffusionEngineOptions extends InpaintingPipelineOptions {
+  /** DDIM steps, default 20. */
+  readonly steps?: number;
+  readonly guidanceScale?: number;
+  readonly strength?: number;
+}
+
+/** Share of the canvas height that a text line takes; what the training crops have on average. */
+const textShare = 0.5;
+const defaultHeight = 64;
+/** Widest canvas in multiples of its height. */
+const maxAspect = 8;
+
+/** Where a patch lies on the canvas the model sees. */
+interface Placement {
+  /** Canvas pixels per patch pixel. */
+  readonly scale: number;
+  /** Canvas position of the patch's top left corner (may be negative: then that part is cut). */
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  /** Size of the scaled patch. */
+  readonly scaledWidth: number;
+  readonly scaledHeight: number;
+}
+
+/**
+ * Only the patch's own area is computed: it is scaled so that its text has the height the model was trained with, put
+ * on a canvas whose width is a multiple of the canvas height, and brought back to page pixels afterwards.
+ *
+ * Rejects like InpaintingPipeline.create.
+ */
+export async function createDiffusionEngine(options: DiffusionEngineOptions): Promise<PatchEngine> {
+  const pipeline = await InpaintingPipeline.create(options);
+  return {
+    name: "diffusion",
+    generate: (patches, generateOptions) => generate(pipeline, options, patches, generateOptions),
+    close: () => pipeline.close(),
+  };
+}
+
+async function generate(
+  pipeline: InpaintingPipeline,
+  options: DiffusionEngineOptions,
+  patches: readonly Patch[],
+  { signal, onProgress }: GenerateOptions = {},
+): Promise<PatchResult[]> {
+  const height = pipeline.trainedSize?.height ?? defaultHeight;
+  const placements = patches.map((patch) => place(patch, height, pipeline.sizeMultiple));
+  const requests: InpaintingRequest[] = [];
+  for (const [index, patch] of patches.entries()) {
+    throwIfAborted(signal);
+    requests.push({
+      image: await toCanvas(patch.image, placements[index]!),
+      mask: canvasMask(patch, placements[index]!),
+      text: patch.text,
+      seed: patch.seed,
+    });
+  }
+  const images = await pipeline.generate(requests, {
+    ...(options.steps === undefined ? {} : { steps: options.steps }),
+    ...(options.guidanceScale === undefined ? {} : { guidanceScale: options.guidanceScale }),
+    ...(options.strength === undefined ? {} : { strength: options.strength }),
+    ...(signal === undefined ? {} : { signal }),
+    onProgress: (done, total) => onProgress?.(Math.floor((done / total) * patches.length), patches.length),
+  });
+  const results: PatchResult[] = [];
+  for (const [index, patch] of patches.entries()) {
+    results.push({ id: patch.id, image: await fromCanvas(images[index]!, patch.image, placements[index]!) });
+  }
+  return results;
+}
+
+/** Exported for tests. */
+export function place(
+  patch: Pick<Patch, "image" | "maskBox" | "textBox">,
+  canvasHeight: number,
+  multiple: number,
+): Placement {
+  const height = Math.ceil(canvasHeight / multiple) * multiple;
+  const unit = Math.max(height, multiple);
+  const maxWidth = maxAspect * unit;
+  const mask = patch.maskBox;
+  const maskHeight = boxHeight(mask);
+  const maskWidth = mask[2] - mask[0];
+  // The mask must fit with at least a tenth of the canvas left around it as context.
+  const scale = Math.min(
+    (textShare * height) / Math.max(1, boxHeight(patch.textBox)),
+    (0.9 * height) / maskHeight,
+    (0.95 * maxWidth) / maskWidth,
+    16,
+  );
+  const scaledWidth = Math.max(1, Math.round(patch.image.width * scale));
+  const scaledHeight = Math.max(1, Math.round(patch.image.height * scale));
+  const wanted = Math.min(scaledWidth, maxWidth);
+  const needed = Math.max(wanted, maskWidth * scale * 1.05);
+  const width = Math.min(maxWidth, Math.max(unit, Math.ceil(needed / unit) * unit));
+  const centre = (low: number, high: number, size: number): number => Math.round(size / 2 - ((low + high) / 2) * scale);
+  return {
+    scale,
+    x: centre(mask[0], mask[2], width),
+    y: centre(mask[1], mask[3], height),
+    width,
+    height,
+    scaledWidth,
+    scaledHeight,
+  };
+}
+
+async function resize(image: RasterImage, width: number, height: number): Promise<RasterImage> {
+  if (image.width === width && image.height === height) return image;
+  const data = await sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } })
+    .resize(width, height, { fit: "fill", kernel: "lanczos3" })
+    .removeAlpha()
+    .raw()
+    .toBuffer();
+  return { data, width, height };
+}
+
+/** The scaled patch on the canvas; what it does not reach repeats its nearest pixel. */
+async function toCanvas(image: RasterImage, at: Placement): Promise<RasterImage> {
+  const scaled = await resize(image, at.scaledWidth, at.scaledHeight);
+  const data = new Uint8Array(at.width * at.height * 3);
+  for (let y = 0; y < at.height; y++) {
+    const fromY = Math.min(scaled.height - 1, Math.max(0, y - at.y));
+    for (let x = 0; x < at.width; x++) {
+      const from = (fromY * scaled.width + Math.min(scaled.width - 1, Math.max(0, x - at.x))) * 3;
+      const to = (y * at.width + x) * 3;
+      data[to] = scaled.data[from]!;
+      data[to + 1] = scaled.data[from + 1]!;
+      data[to + 2] = scaled.data[from + 2]!;
+    }
+  }
+  return { data, width: at.width, height: at.height };
+}
+
+function canvasMask(patch: Patch, at: Placement): Uint8Array {
+  const mask = new Uint8Array(at.width * at.height);
+  const [x0, y0, x1, y1] = patch.maskBox;
+  const left = Math.max(0, Math.floor(at.x + x0 * at.scale));
+  const right = Math.min(at.width, Math.ceil(at.x + x1 * at.scale));
+  const top = Math.max(0, Math.floor(at.y + y0 * at.scale));
+  const bottom = Math.min(at.height, Math.ceil(at.y + y1 * at.scale));
+  for (let y = top; y < bottom; y++) mask.fill(1, y * at.width + left, y * at.width + right);
+  return mask;
+}
+
+/** The canvas back in patch pixels; where the canvas did not reach, the patch's own pixels stay. */
+async function fromCanvas(canvas: RasterImage, original: RasterImage, at: Placement): Promise<RasterImage> {
+  const scaled = await resize(original, at.scaledWidth, at.scaledHeight);
+  const data = Uint8Array.from(scaled.data);
+  for (let y = Math.max(0, at.y); y < Math.min(at.height, at.y + scaled.height); y++) {
+    const left = Math.max(0, at.x);
+    const right = Math.min(at.width, at.x + scaled.width);
+    if (right <= left) continue;
+    data.set(
+      canvas.data.subarray((y * at.width + left) * 3, (y * at.width + right) * 3),
+      ((y - at.y) * scaled.width + left - at.x) * 3,
+    );
+  }
+  return resize({ data, width: scaled.width, height: scaled.height }, original.width, original.height);
+}

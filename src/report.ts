@@ -1,0 +1,100 @@
+/**
+ * The report of one document: what was found, what was put in its place, and what the proof says.
+ *
+ * `schema_version` changes only when a field is renamed or removed; new fields may come at any time. No field holds
+ * text of the document, except `entities[].original` when the caller asked for it.
+ */
+import { z } from "zod";
+import { entityTypes } from "./detection/entity.ts";
+
+const share = z.number().min(0).max(1);
+const count = z.int().min(0);
+const box = z.tuple([z.number(), z.number(), z.number(), z.number()]).describe("[x0, y0, x1, y1] in page pixels.");
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const engineName = z.enum(["diffusion", "classical", "solid"]);
+
+const attempt = z.object({
+  engine: engineName,
+  seed: count,
+  verdict: z.enum(["accepted", "illegible", "near_original", "original_readable", "leak", "failed"]),
+  confidence: share,
+  similarity_to_fake: share,
+  similarity_to_original: share,
+  expected_similarity: share.describe("Of the invented value itself to the original."),
+  error: z.string().optional().describe("Error code, when the engine failed."),
+});
+
+const entity = z.object({
+  id: z.string(),
+  type: z.enum(entityTypes),
+  page: count.describe("0-based."),
+  box,
+  score: share,
+  recognizer: z.string(),
+  reason: z.string(),
+  fake: z.string().nullable().describe("The value drawn; null under a solid box."),
+  engine: engineName,
+  attempts: z.array(attempt),
+  confidence: share,
+  original: z.string().optional().describe("Only with include_originals."),
+});
+
+const verification = z.object({
+  regions: z.object({ checked: count, accepted: count, solid: count }),
+  leaks: z.array(
+    z.object({
+      entity: z.string().describe("Id of the entity whose value was found."),
+      page: count,
+      similarity: share,
+      boxes: z.array(box),
+      regions: z.array(z.string()).describe("Painted regions it touches; empty = untouched text."),
+    }),
+  ),
+  outside: z.object({ compared: count, changed: count }).describe("Pixels outside the boxes."),
+  redetection: z.object({
+    known: count,
+    unknown: z.array(z.object({ type: z.enum(entityTypes), page: count, box, score: share })),
+  }),
+  neighbours: z
+    .object({ checked: count, damaged: count })
+    .describe("Words beside the boxes that were to stay, and how many can't be recognised any more."),
+  unread: z
+    .object({ words: count, areas: count, share })
+    .describe("Doubtful words, inky areas without words, share of ink in either: nothing can be found there."),
+  metadata: z.object({ clean: z.boolean(), found: z.array(z.string()) }).describe("Of the encoded output."),
+  rounds: count.describe("How often the document was read again."),
+});
+
+export const reportSchema = z.object({
+  schema_version: z.literal(1),
+  document: z.object({
+    name: z.string(),
+    format: z.string(),
+    bytes: count,
+    sha256,
+    pages: z.array(z.object({ index: count, width: count, height: count })),
+  }),
+  output: z.object({ format: z.string(), bytes: count, sha256 }),
+  proven: z.boolean(),
+  unproven_because: z.array(z.string()).describe("Empty when proven."),
+  confidence: share,
+  engine: z.object({ requested: z.string(), chosen: engineName, reason: z.string() }),
+  entities: z.array(entity),
+  verification,
+  timings_ms: z.record(z.string(), z.number()).describe("Per stage and total."),
+  key_id: z.string().nullable().describe("Tells keys apart without revealing them; null = a key made for this run."),
+  config_sha256: sha256,
+  seed: count,
+  versions: z.record(z.string(), z.string()),
+});
+
+export type Report = z.output<typeof reportSchema>;
+export type ReportEntity = z.output<typeof entity>;
+export type ReportAttempt = z.output<typeof attempt>;
+export type ReportVerification = z.output<typeof verification>;
+
+/** JSON Schema (draft 2020-12) of a report. */
+export const reportJsonSchema = (): Record<string, unknown> => z.toJSONSchema(reportSchema, { io: "output" });
+
+/** The text of a report file. */
+export const reportText = (report: Report): string => `${JSON.stringify(report, null, 2)}\n`;

@@ -1,0 +1,97 @@
+/** The README.md of an exported model: data, hyper-parameters, measured quality, limits. */
+import type { TrainerConfig } from "../config/training-config.ts";
+import type { Losses } from "./events.ts";
+import type { TrainingPlan } from "./training-plan.ts";
+
+/** What `metadata.json` keeps of a run. */
+export interface TrainingSummary {
+  readonly preset: string;
+  readonly step: number;
+  readonly epoch: number;
+  readonly samples: number;
+  readonly effectiveBatch: number;
+  /** Size of the crops in pixels: what the model has seen. */
+  readonly height: number;
+  readonly width: number;
+  readonly ema: boolean;
+  /** Of the last step before the export. */
+  readonly losses: Losses;
+  readonly validation?: Losses;
+  readonly perceptual?: string;
+  readonly dataset: { readonly manifestSha256: string; readonly samples: number; readonly licence: string };
+  readonly basedOn: { readonly name: string; readonly version: string; readonly weightsSha256: string };
+  readonly versions: { readonly package: string; readonly node: string; readonly libtorch: string };
+}
+
+const what = {
+  vae: "Autoencoder between pixels and latents (diffusers' AutoencoderKL).",
+  unet: "Denoiser for inpainting text into documents (diffusers' UNet2DConditionModel), conditioned on the drawn text.",
+} as const;
+
+const limits = {
+  vae: "Judged by its losses on the data above only; whether small text stays legible has to be measured on your documents. Change the encoder and a UNet trained on its latents no longer fits.",
+  unet: "Works with the autoencoder and the glyph encoder it was trained with (hashes in metadata.json) and no others. Its losses do not tell whether text is spelled right: results have to be read again and checked.",
+} as const;
+
+export function modelCard(name: string, config: TrainerConfig, plan: TrainingPlan, summary: TrainingSummary): string {
+  const { optimizer, lr_scheduler: schedule, data } = config;
+  const number = (value: number): string =>
+    Number.isInteger(value) ? value.toLocaleString("en") : Number(value.toPrecision(4)).toString();
+  const losses = (values: Losses): string =>
+    Object.entries(values)
+      .map(([key, value]) => `${key} ${number(value)}`)
+      .join(", ");
+  const rows: [string, string][] = [
+    ["preset", summary.preset],
+    ["starts from", `${summary.basedOn.name} (weights sha256 ${summary.basedOn.weightsSha256.slice(0, 16)})`],
+    ["optimizer steps", number(summary.step)],
+    ["samples seen", `${number(summary.samples)} (${number(summary.epoch)} epochs)`],
+    ["effective batch", `${number(plan.effectiveBatch)} = ${plan.microBatch} × ${plan.accumulation} × ${plan.ranks}`],
+    ["crop", `${data.width} × ${data.height} px`],
+    ["loss", describeLoss(config, summary.perceptual)],
+    ["learning rate", `${optimizer.learning_rate}, ${schedule.type}, warm-up ${schedule.warmup_steps}`],
+    [
+      "AdamW",
+      `betas ${optimizer.betas.join(", ")}, eps ${optimizer.eps}, weight decay ${optimizer.weight_decay}, clipping ${optimizer.max_grad_norm}`,
+    ],
+    ["precision", config.precision],
+    ["averaged weights", summary.ema ? `EMA, decay ${config.ema_decay}` : "no"],
+    ["frozen", config.freeze.length === 0 ? "nothing" : config.freeze.join(", ")],
+    ["seed", String(config.seed)],
+  ];
+  return `# ${name}
+
+${what[config.kind]}
+
+## Data
+
+${number(summary.dataset.samples)} training samples; manifest sha256 ${summary.dataset.manifestSha256.slice(0, 16)}. Licence of the data: ${summary.dataset.licence}.
+
+## Training
+
+| | |
+|---|---|
+${rows.map(([key, value]) => `| ${key} | ${value.replaceAll("|", "\\|")} |`).join("\n")}
+
+${number(plan.parameters.trainable)} of ${number(plan.parameters.total)} parameters were trained. Made with anonymizer-native ${summary.versions.package} on LibTorch ${summary.versions.libtorch}.
+
+## Quality
+
+- Last training step: ${losses(summary.losses) || "none"}
+- Held-out data: ${summary.validation === undefined ? "not measured" : losses(summary.validation)}
+
+## Limits
+
+${limits[config.kind]}
+`;
+}
+
+function describeLoss(config: TrainerConfig, perceptual: string | undefined): string {
+  if (config.kind === "vae") {
+    const { reduction, reconstruction, kl_weight, perceptual_weight } = config.loss;
+    const last = perceptual_weight > 0 ? ` + ${perceptual_weight} · ${perceptual ?? "perceptual"}` : "";
+    return `${reduction} of ${reconstruction} + ${kl_weight} · KL${last}`;
+  }
+  const { prediction_type, snr_gamma, masked_weight, masked_fill, condition_dropout, full_mask_share } = config.loss;
+  return `MSE of ${prediction_type}, min-SNR γ ${snr_gamma === 0 ? "off" : snr_gamma}, weight of the mask ${masked_weight}, fill ${masked_fill}, condition dropout ${condition_dropout}, full masks ${full_mask_share}`;
+}

@@ -1,0 +1,335 @@
+/** What both trainers are: one run on one device, from a configuration to an exported model. */
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { NativeBinding, NativeTrainer } from "../addon/native-types.ts";
+import type { TrainerConfig } from "../config/training-config.ts";
+import type { TrainingBatch } from "../datasets/batch.ts";
+import { codedError, throwIfAborted } from "../errors.ts";
+import { type Logger, silentLogger } from "../telemetry/logger.ts";
+import { type MetricsFile, openMetricsFile } from "../telemetry/metrics-file.ts";
+import { packageVersion } from "../telemetry/package-version.ts";
+import { type Checkpoint, listCheckpoints, openCheckpoint, writeCheckpoint } from "./checkpoints.ts";
+import type { Losses, TrainingEvent, WarningEvent } from "./events.ts";
+import { removeLeftovers, writeTextFile } from "./files.ts";
+import { isBelow } from "./frozen-modules.ts";
+import { checkBatch } from "./micro-batches.ts";
+import type { TrainingSummary } from "./model-card.ts";
+import { nativeOptions, resolveDevice } from "./native-options.ts";
+import { checkResume } from "./resume.ts";
+import type { TrainingData } from "./training-data.ts";
+import { meanLosses, trainingLoop } from "./training-loop.ts";
+import {
+  planTraining,
+  readTrainingModels,
+  type TrainingModels,
+  type TrainingPlan,
+  weightHashes,
+} from "./training-plan.ts";
+import { TrainingRun } from "./training-run.ts";
+
+export interface TrainerOptions {
+  /** Stops training at once, mid-backward if need be; a checkpoint is written first where the configuration says so. */
+  readonly signal?: AbortSignal;
+  /** Default: no logging. */
+  readonly logger?: Logger;
+  /** "latest" (of the run folder), a run folder, or a checkpoint folder. */
+  readonly resumeFrom?: string;
+}
+
+/** Where the parts come from; tests put their own here. */
+export interface TrainerSources {
+  loadNative(): Promise<Pick<NativeBinding, "info" | "createTrainer">>;
+  openData(config: TrainerConfig, models: TrainingModels, signal: AbortSignal | undefined): Promise<TrainingData>;
+}
+
+/** Everything a trainer is made of, ready for use. */
+export interface TrainerParts {
+  readonly run: TrainingRun;
+  readonly models: TrainingModels;
+  readonly libtorch: string;
+  readonly device: string;
+  readonly resumed: Checkpoint | undefined;
+}
+
+/** Run folder of a configuration, absolute. */
+export const outputDirOf = (config: TrainerConfig): string => resolve(config.output_dir ?? join("runs", config.name));
+
+/** Reads, checks and opens everything, then makes the native trainer. Nothing stays open when it throws. */
+export async function assembleTrainer(
+  config: TrainerConfig,
+  options: TrainerOptions,
+  sources: TrainerSources,
+): Promise<TrainerParts> {
+  const { signal, logger = silentLogger } = options;
+  refuseSeveralRanks();
+  throwIfAborted(signal);
+  const outputDir = outputDirOf(config);
+  const models = await readTrainingModels(config, signal);
+  const data = await sources.openData(config, models, signal);
+  const plan = planTraining(config, models, data.samples("train"));
+  const hashes = weightHashes(models);
+  const warnings: Omit<WarningEvent, "type" | "step">[] = [...planWarnings(config, plan)];
+
+  await removeLeftovers(join(outputDir, "checkpoints"));
+  const resumed = await findResumePoint(options, outputDir, config, hashes, data, warnings);
+
+  const binding = await sources.loadNative();
+  const info = binding.info();
+  const device = resolveDevice(config.device, info);
+  const native = await binding.createTrainer(nativeOptions(config, models, device));
+  try {
+    checkFrozen(native, config.freeze);
+    if (resumed !== undefined) await native.loadState(resumed.path);
+    throwIfAborted(signal);
+  } catch (error) {
+    await native.close();
+    throw error;
+  }
+  const run = new TrainingRun({
+    config,
+    plan,
+    native,
+    data,
+    logger,
+    outputDir,
+    models: hashes,
+    versions: { package: packageVersion, node: process.versions.node, libtorch: info.libtorch },
+    warnings,
+    ...(signal === undefined ? {} : { signal }),
+    ...(resumed === undefined ? {} : { start: { step: resumed.step, microBatch: resumed.microBatch } }),
+  });
+  return { run, models, libtorch: info.libtorch, device, resumed };
+}
+
+/** Gradients are not exchanged between processes yet; several ranks would train several models. */
+function refuseSeveralRanks(): void {
+  const ranks = Number(process.env["WORLD_SIZE"] ?? "1");
+  if (ranks > 1)
+    throw codedError(
+      "ERR_INVALID_ARGUMENT",
+      `WORLD_SIZE is ${ranks}; this version trains in one process. Start it without a launcher`,
+    );
+}
+
+function planWarnings(config: TrainerConfig, plan: TrainingPlan): Omit<WarningEvent, "type" | "step">[] {
+  const warnings: Omit<WarningEvent, "type" | "step">[] = [];
+  const { warmup_steps: warmup, type } = config.lr_scheduler;
+  if (type !== "constant" && warmup >= config.max_train_steps) {
+    warnings.push({
+      code: "warmup_too_long",
+      message: `The warm-up of ${warmup} steps is not over when training ends at ${config.max_train_steps}`,
+      details: { warmup, steps: config.max_train_steps },
+    });
+  }
+  if (
+    config.kind === "vae" &&
+    config.perceptual?.network === "lpips" &&
+    plan.perceptual !== undefined &&
+    plan.perceptual !== "lpips"
+  ) {
+    warnings.push({
+      code: "perceptual_not_lpips",
+      message: `The perceptual network is ${plan.perceptual}, not LPIPS: its backbone or its linear weights are not the published ones`,
+      details: { perceptual: plan.perceptual },
+    });
+  }
+  return warnings;
+}
+
+async function findResumePoint(
+  options: TrainerOptions,
+  outputDir: string,
+  config: TrainerConfig,
+  models: Readonly<Record<string, string>>,
+  data: TrainingData,
+  warnings: Omit<WarningEvent, "type" | "step">[],
+): Promise<Checkpoint | undefined> {
+  if (options.resumeFrom === undefined) {
+    const earlier = await listCheckpoints(join(outputDir, "checkpoints"));
+    if (earlier.length === 0) return undefined;
+    throw codedError(
+      "ERR_INVALID_ARGUMENT",
+      `The run folder ${outputDir} holds ${earlier.length} checkpoints of an earlier run; resume it, remove it, or name another output_dir`,
+      { details: { outputDir, checkpoints: earlier.length } },
+    );
+  }
+  const from = options.resumeFrom === "latest" ? outputDir : resolve(options.resumeFrom);
+  const { checkpoint, damaged } = await openCheckpoint(from, options.signal);
+  for (const { path, reason } of damaged) {
+    warnings.push({
+      code: "checkpoint_damaged",
+      message: `The checkpoint ${path} is damaged (${reason}); going on from ${checkpoint.path}`,
+      details: { path, reason, used: checkpoint.path },
+    });
+  }
+  const changed = checkResume(checkpoint, { config, models, manifestSha256: data.manifestSha256 });
+  if (changed.length > 0) {
+    warnings.push({
+      code: "config_changed",
+      message: `The run goes on with other settings than it had: ${changed.join(", ")}`,
+      details: { keys: changed },
+    });
+  }
+  return checkpoint;
+}
+
+/** Frozen means proven: what the native side will train is exactly what the configuration leaves trainable. */
+function checkFrozen(native: NativeTrainer, freeze: readonly string[]): void {
+  for (const { name, trainable } of native.parameters) {
+    if (trainable !== freeze.some((module) => isBelow(name, module))) continue;
+    throw codedError(
+      "ERR_NATIVE",
+      `${name} is ${trainable ? "trained" : "frozen"} against the configuration's freeze`,
+      { details: { name } },
+    );
+  }
+}
+
+/** Common base of `VAETrainer` and `UNetTrainer`. */
+export abstract class Trainer {
+  protected readonly parts: TrainerParts;
+  #training = false;
+  #closed: Promise<void> | undefined;
+  #losses: Losses = {};
+  #validation: Losses | undefined;
+
+  protected constructor(parts: TrainerParts) {
+    this.parts = parts;
+  }
+
+  /** Finished optimizer steps. */
+  get step(): number {
+    return this.parts.run.step;
+  }
+
+  /** Effective batch, steps, epochs, parameter counts, memory estimate. */
+  get plan(): TrainingPlan {
+    return this.parts.run.plan;
+  }
+
+  get config(): TrainerConfig {
+    return this.parts.run.config;
+  }
+
+  /** The run folder: checkpoints/, samples/, events.jsonl, run.json. */
+  get outputDir(): string {
+    return this.parts.run.outputDir;
+  }
+
+  /** "cpu" or "cuda:N". */
+  get device(): string {
+    return this.parts.device;
+  }
+
+  /**
+   * Trains from the current step to `max_train_steps`, telling what happens. Leave the loop to pause: calling `train()`
+   * again goes on where it was. The next step starts when the event was taken.
+   *
+   * Throws ERR_ABORTED (details: step, checkpoint), ERR_TRAINING_NAN, ERR_OUT_OF_MEMORY (not even one sample fits),
+   * ERR_OUTPUT, ERR_DATASET_*, ERR_NATIVE, ERR_CLOSED; ERR_INVALID_ARGUMENT when it is running already.
+   */
+  async *train(): AsyncGenerator<TrainingEvent, void, void> {
+    this.#check();
+    if (this.#training) throw codedError("ERR_INVALID_ARGUMENT", "train() is running already");
+    this.#training = true;
+    const { run } = this.parts;
+    let events: MetricsFile | undefined;
+    try {
+      await this.#openRunFolder();
+      if (run.config.logging.events_file) {
+        events = await openMetricsFile(join(run.outputDir, "events.jsonl"), { keepUntilStep: run.step });
+      }
+      for await (const event of trainingLoop(run)) {
+        if (event.type === "step") this.#losses = event.losses;
+        if (event.type === "validation") this.#validation = event.losses;
+        await events?.write({ time: new Date().toISOString(), ...event });
+        yield event;
+      }
+    } finally {
+      this.#training = false;
+      await events?.close();
+    }
+  }
+
+  async #openRunFolder(): Promise<void> {
+    const { run, models, device, libtorch, resumed } = this.parts;
+    await mkdir(run.outputDir, { recursive: true }).catch((cause: unknown) => {
+      throw codedError("ERR_OUTPUT", `The run folder ${run.outputDir} can't be made`, { cause });
+    });
+    const report = {
+      plan: run.plan,
+      config: run.config,
+      models: weightHashes(models),
+      device,
+      libtorch,
+      resumedFrom: resumed?.path ?? null,
+    };
+    await writeTextFile(join(run.outputDir, "run.json"), `${JSON.stringify(report, null, 2)}\n`);
+    run.logger.info(
+      { plan: run.plan, device, step: run.step },
+      `training ${run.plan.kind} ${run.plan.name} (preset ${run.plan.preset})`,
+    );
+  }
+
+  /**
+   * Losses of one batch with fixed noise, without augmentation and update. VAE: total, recon, kl, perceptual; UNet:
+   * total, denoising. Throws ERR_INVALID_ARGUMENT, ERR_OUT_OF_MEMORY, ERR_NATIVE, ERR_CLOSED.
+   */
+  async computeLoss(batch: TrainingBatch): Promise<Losses> {
+    this.#check();
+    checkBatch(batch, this.config.kind);
+    return meanLosses(this.parts.run, batch);
+  }
+
+  /** Writes a checkpoint to the folder `dir`, replacing what is there. Safe while training. Throws ERR_OUTPUT, ERR_CLOSED. */
+  async saveCheckpoint(dir: string): Promise<void> {
+    this.#check();
+    const { run } = this.parts;
+    await run.exclusive(() => writeCheckpoint(resolve(dir), run.checkpointState(), (to) => run.native.saveState(to)));
+  }
+
+  /** Writes a model folder to `dir`: graph, weights (averaged where EMA is on), config, metadata with hashes, model card. */
+  abstract exportModel(dir: string): Promise<void>;
+
+  /** Stops what is running, frees the device, joins the thread. Can be called twice. */
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      this.parts.run.markClosed();
+      await this.parts.run.exclusive(() => this.parts.run.native.close());
+    })();
+    return this.#closed;
+  }
+
+  protected summary(): TrainingSummary {
+    const { run, models } = this.parts;
+    const { metadata } = models.model;
+    return {
+      preset: run.config.preset,
+      step: run.step,
+      epoch: run.epochAt(run.step),
+      samples: run.step * run.plan.effectiveBatch,
+      effectiveBatch: run.plan.effectiveBatch,
+      height: run.config.data.height,
+      width: run.config.data.width,
+      ema: run.config.ema_decay > 0,
+      losses: this.#losses,
+      ...(this.#validation === undefined ? {} : { validation: this.#validation }),
+      ...(run.plan.perceptual === undefined ? {} : { perceptual: run.plan.perceptual }),
+      dataset: {
+        manifestSha256: run.data.manifestSha256,
+        samples: run.plan.samplesPerEpoch,
+        licence: run.config.data.licence,
+      },
+      basedOn: { name: metadata.name, version: metadata.version, weightsSha256: metadata.sha256["model.safetensors"]! },
+      versions: { package: packageVersion, node: process.versions.node, libtorch: this.parts.libtorch },
+    };
+  }
+
+  protected checkOpen(): void {
+    this.#check();
+  }
+
+  #check(): void {
+    if (this.parts.run.closed) throw codedError("ERR_CLOSED", "This trainer was closed");
+  }
+}

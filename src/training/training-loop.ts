@@ -1,0 +1,347 @@
+/**
+ * The one training loop, for every kind of model: take batches, step, tell; from time to time validate, draw samples,
+ * write a checkpoint.
+ *
+ * Resuming is exact by construction: step s always takes the loader's batches s·A … s·A + A − 1 (A = accumulation), and
+ * crop, augmentation, noise and timestep of a sample follow from seed, step and sample id alone.
+ */
+import { join } from "node:path";
+import type { HostTensor, NativeStepResult } from "../addon/native-types.ts";
+import type { TrainingBatch } from "../datasets/batch.ts";
+import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
+import { checkpointName, pruneCheckpoints, writeCheckpoint } from "./checkpoints.ts";
+import type {
+  CheckpointEvent,
+  DoneEvent,
+  Losses,
+  SampleEvent,
+  StepEvent,
+  TrainingEvent,
+  ValidationEvent,
+} from "./events.ts";
+import { checkBatch, sliceBatch, smallerMicroBatch, toMicroBatches } from "./micro-batches.ts";
+import { previewColumns, writePreviewGrid } from "./preview-grid.ts";
+import type { TrainingRun } from "./training-run.ts";
+
+/** Noise of validation and previews: a fixed number, so that only the weights change between two of them. */
+const fixedStep = 0;
+/** Steps whose mean duration the remaining time is reckoned from. */
+const etaWindow = 20;
+/** Reasons of skipped samples that a warning spells out. */
+const listedReasons = 5;
+
+type Batches = AsyncGenerator<TrainingBatch, void, void>;
+
+/** Trains until `max_train_steps`. Throws what made it stop: ERR_ABORTED, ERR_TRAINING_NAN, ERR_OUT_OF_MEMORY … */
+export async function* trainingLoop(run: TrainingRun): AsyncGenerator<TrainingEvent, void, void> {
+  const { config, data } = run;
+  const begun = performance.now();
+  const durations: number[] = [];
+  const startStep = run.step;
+  let lastLosses: Losses = {};
+  let lastValidation: Losses | undefined;
+  let saved: CheckpointEvent | undefined;
+  let batches: Batches | undefined;
+  try {
+    throwIfAborted(run.signal);
+    yield* takeWarnings(run);
+    batches = data.batches({
+      split: "train",
+      batchSize: config.train_batch_size,
+      startBatch: run.step * config.gradient_accumulation_steps,
+      signal: run.signal,
+    });
+    while (run.step < config.max_train_steps) {
+      const started = performance.now();
+      const group = await takeGroup(run, batches);
+      const dataWaitMs = performance.now() - started;
+      const gradientNorms = run.step === 0 ? await gradientReport(run, group[0]!) : undefined;
+      const computing = performance.now();
+      const result = await stepWithSmallerBatches(run, group);
+      durations.push((dataWaitMs + performance.now() - computing) / 1000);
+      yield* takeWarnings(run);
+
+      if (durations.length > etaWindow) durations.shift();
+      lastLosses = result.losses;
+      const last = run.step === config.max_train_steps;
+      if (run.step % config.logging.every_steps === 0 || run.step === startStep + 1 || last) {
+        yield stepEvent(run, result, durations, dataWaitMs, gradientNorms);
+      }
+      const due = (every: number): boolean => every > 0 && (last || run.step % every === 0);
+      if (due(config.validation.every_steps)) {
+        const event = await validate(run);
+        if (event !== undefined) {
+          lastValidation = event.losses;
+          yield event;
+        }
+      }
+      if (due(config.samples.every_steps)) {
+        const event = await drawSamples(run);
+        if (event !== undefined) yield event;
+      }
+      if (last || due(config.checkpoint.every_steps)) {
+        saved = await saveCheckpoint(run, last ? "end" : "interval");
+        yield saved;
+      }
+      yield* takeWarnings(run);
+    }
+    reportSkipped(run);
+    yield* takeWarnings(run);
+    yield doneEvent(run, lastLosses, lastValidation, (performance.now() - begun) / 1000);
+  } catch (error) {
+    if (!run.signal.aborted) throw error;
+    const wanted = run.callerSignal?.aborted === true && !run.closed && config.checkpoint.save_on_abort;
+    if (wanted && run.step > (saved?.step ?? startStep)) {
+      saved = await saveCheckpoint(run, "abort");
+      yield saved;
+    }
+    throw codedError("ERR_ABORTED", `Training was aborted after step ${run.step}`, {
+      cause: error,
+      details: { step: run.step, ...(saved === undefined ? {} : { checkpoint: saved.path }) },
+    });
+  } finally {
+    await batches?.return();
+  }
+}
+
+function* takeWarnings(run: TrainingRun): Generator<TrainingEvent, void, void> {
+  for (let warning = run.warnings.shift(); warning !== undefined; warning = run.warnings.shift()) yield warning;
+}
+
+/** The batches of one optimizer step. */
+async function takeGroup(run: TrainingRun, batches: Batches): Promise<TrainingBatch[]> {
+  const group: TrainingBatch[] = [];
+  while (group.length < run.config.gradient_accumulation_steps) {
+    throwIfAborted(run.signal);
+    const { value, done } = await batches.next();
+    if (done === true || value === undefined) {
+      throwIfAborted(run.signal);
+      throw codedError("ERR_DATASET_EMPTY", `The dataset gave no further batch at step ${run.step}`, {
+        details: run.data.skipped(),
+      });
+    }
+    checkBatch(value, run.config.kind);
+    group.push(value);
+  }
+  return group;
+}
+
+/**
+ * One optimizer step. When memory runs out the micro-batch is cut and the accumulation grows by as much (the samples of
+ * the step stay the same), until it fits or the micro-batch is one sample.
+ */
+async function stepWithSmallerBatches(run: TrainingRun, group: readonly TrainingBatch[]): Promise<NativeStepResult> {
+  return withSmallerBatches(run, () =>
+    run.abortable(async () => {
+      const result = await run.native.step(toMicroBatches(group, run.microBatch), run.step);
+      run.step += 1;
+      return result;
+    }),
+  );
+}
+
+async function withSmallerBatches<T>(run: TrainingRun, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof AnonymizerError) || error.code !== "ERR_OUT_OF_MEMORY") throw error;
+      const smaller = smallerMicroBatch(run.microBatch);
+      if (smaller === undefined) {
+        throw codedError("ERR_OUT_OF_MEMORY", `Step ${run.step}: memory ran out with a micro-batch of one sample`, {
+          cause: error,
+          details: { step: run.step, microBatch: run.microBatch },
+        });
+      }
+      const before = run.microBatch;
+      run.microBatch = smaller;
+      const accumulation = (run.config.train_batch_size * run.config.gradient_accumulation_steps) / smaller;
+      run.warn(
+        "out_of_memory",
+        `Memory ran out at step ${run.step}: going on with a micro-batch of ${smaller} instead of ${before}, accumulation ${accumulation}; the effective batch stays ${run.plan.effectiveBatch}`,
+        { before, microBatch: smaller, accumulation, effectiveBatch: run.plan.effectiveBatch },
+      );
+    }
+  }
+}
+
+/** Gradient norm of each weighted loss term before the first update, with warnings about their balance. */
+async function gradientReport(run: TrainingRun, batch: TrainingBatch): Promise<Readonly<Record<string, number>>> {
+  const norms = await withSmallerBatches(run, () =>
+    run.abortable(() => run.native.gradientNorms(sliceBatch(batch, 0, Math.min(batch.size, run.microBatch)), run.step)),
+  );
+  run.logger.info({ gradientNorms: norms }, "gradient norms of the loss terms before the first step");
+  const { recon, kl, perceptual } = norms;
+  if (run.config.kind === "vae" && recon !== undefined) {
+    if (kl !== undefined && kl > recon) {
+      run.warn(
+        "kl_dominates",
+        `The KL term pulls ${(kl / recon).toPrecision(2)} times as strongly as the reconstruction (gradient norms ${kl.toPrecision(3)} and ${recon.toPrecision(3)}): the latents may collapse. Lower loss.kl_weight, or check that it belongs to reduction ${run.config.loss.reduction}`,
+        { kl, recon },
+      );
+    }
+    if (run.config.loss.perceptual_weight > 0 && perceptual === 0) {
+      run.warn("no_perceptual_gradient", "The perceptual term has no gradient", { perceptual });
+    }
+  }
+  return norms;
+}
+
+function stepEvent(
+  run: TrainingRun,
+  result: NativeStepResult,
+  durations: readonly number[],
+  dataWaitMs: number,
+  gradientNorms: Readonly<Record<string, number>> | undefined,
+): StepEvent {
+  const seconds = durations.reduce((a, b) => a + b, 0) / durations.length;
+  return {
+    type: "step",
+    step: run.step,
+    maxSteps: run.config.max_train_steps,
+    epoch: run.epochAt(run.step),
+    losses: result.losses,
+    gradNorm: result.gradNorm,
+    learningRate: result.learningRate,
+    effectiveBatch: run.plan.effectiveBatch,
+    microBatch: run.microBatch,
+    samplesPerSecond: run.plan.effectiveBatch / seconds,
+    etaSeconds: (run.config.max_train_steps - run.step) * seconds,
+    dataWaitMs,
+    computeMs: result.computeMs,
+    ...(gradientNorms === undefined ? {} : { gradientNorms }),
+  };
+}
+
+/** Means of the losses over the same held-out batches with the same noise every time. */
+async function validate(run: TrainingRun): Promise<ValidationEvent | undefined> {
+  const { config, data } = run;
+  if (data.samples("validation") === 0) {
+    warnNoValidation(run);
+    return undefined;
+  }
+  const sums: Record<string, number> = {};
+  let samples = 0;
+  let count = 0;
+  const batches = data.batches({
+    split: "validation",
+    batchSize: config.train_batch_size,
+    startBatch: 0,
+    signal: run.signal,
+  });
+  try {
+    while (count < config.validation.batches) {
+      const { value: batch, done } = await batches.next();
+      if (done === true || batch === undefined) break;
+      checkBatch(batch, config.kind);
+      const losses = await withSmallerBatches(run, () => meanLosses(run, batch));
+      for (const [name, value] of Object.entries(losses)) sums[name] = (sums[name] ?? 0) + value * batch.size;
+      samples += batch.size;
+      count += 1;
+    }
+  } finally {
+    await batches.return();
+  }
+  throwIfAborted(run.signal);
+  const losses = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / samples]));
+  return { type: "validation", step: run.step, losses, batches: count, samples };
+}
+
+/** Losses of a batch, computed in pieces of the current micro-batch. No update, no augmentation. */
+export async function meanLosses(run: TrainingRun, batch: TrainingBatch): Promise<Losses> {
+  const sums: Record<string, number> = {};
+  for (const piece of toMicroBatches([batch], run.microBatch)) {
+    const losses = await run.abortable(() => run.native.computeLoss(piece, fixedStep));
+    for (const [name, value] of Object.entries(losses))
+      sums[name] = (sums[name] ?? 0) + (value * piece.ids.length) / batch.size;
+  }
+  return sums;
+}
+
+function warnNoValidation(run: TrainingRun): void {
+  if (run.noValidationTold) return;
+  run.noValidationTold = true;
+  run.warn("no_validation_data", "The validation split has no samples: there will be no validation loss");
+}
+
+/** A grid of held-out samples (of training samples where nothing is held out). */
+async function drawSamples(run: TrainingRun): Promise<SampleEvent | undefined> {
+  const { config, data } = run;
+  const split = data.samples("validation") > 0 ? "validation" : "train";
+  const batches = data.batches({ split, batchSize: config.samples.count, startBatch: 0, signal: run.signal });
+  try {
+    const { value: batch } = await batches.next();
+    if (batch === undefined) return undefined;
+    checkBatch(batch, config.kind);
+    const results = await withSmallerBatches(run, () => previews(run, batch));
+    const path = join(run.outputDir, "samples", `${checkpointName(run.step)}.png`);
+    await writePreviewGrid(path, {
+      size: batch.size,
+      height: batch.height,
+      width: batch.width,
+      images: batch.images,
+      results,
+      ...(batch.masks === undefined ? {} : { masks: batch.masks }),
+    });
+    return {
+      type: "sample",
+      step: run.step,
+      path,
+      rows: batch.size,
+      columns: previewColumns(batch.masks !== undefined),
+    };
+  } finally {
+    await batches.return();
+  }
+}
+
+/** uint8 images as the native side gives them. */
+function bytesOf(tensor: HostTensor): Uint8Array {
+  if (tensor.data instanceof Uint8Array) return tensor.data;
+  throw codedError("ERR_NATIVE", `A preview came as ${tensor.dtype}, not as uint8`);
+}
+
+async function previews(run: TrainingRun, batch: TrainingBatch): Promise<Uint8Array> {
+  const image = batch.height * batch.width * 3;
+  const results = new Uint8Array(batch.size * image);
+  for (let start = 0; start < batch.size; start += run.microBatch) {
+    const part = sliceBatch(batch, start, Math.min(batch.size, start + run.microBatch));
+    const preview = await run.abortable(() =>
+      run.native.preview(part, run.config.samples.inference_steps, run.config.ema_decay > 0),
+    );
+    results.set(bytesOf(preview), start * image);
+  }
+  return results;
+}
+
+async function saveCheckpoint(run: TrainingRun, reason: CheckpointEvent["reason"]): Promise<CheckpointEvent> {
+  const folder = join(run.outputDir, "checkpoints");
+  const path = join(folder, checkpointName(run.step));
+  const { bytes } = await run.exclusive(() =>
+    writeCheckpoint(path, run.checkpointState(), (to) => run.native.saveState(to)),
+  );
+  await pruneCheckpoints(folder, run.config.checkpoint.keep);
+  return { type: "checkpoint", step: run.step, path, bytes, reason };
+}
+
+function reportSkipped(run: TrainingRun): void {
+  const skipped = run.data.skipped();
+  const reasons = Object.entries(skipped).sort(([, a], [, b]) => b - a);
+  if (reasons.length === 0) return;
+  const list = reasons.slice(0, listedReasons).map(([reason, count]) => `${count} × ${reason}`);
+  const more = reasons.slice(listedReasons).reduce((sum, [, count]) => sum + count, 0);
+  if (more > 0) list.push(`${more} × other reasons`);
+  run.warn("samples_skipped", `Samples that could not be used: ${list.join("; ")}`, { reasons: skipped });
+}
+
+function doneEvent(run: TrainingRun, losses: Losses, validation: Losses | undefined, seconds: number): DoneEvent {
+  return {
+    type: "done",
+    step: run.step,
+    epoch: run.epochAt(run.step),
+    losses,
+    ...(validation === undefined ? {} : { validation }),
+    samples: run.step * run.plan.effectiveBatch,
+    seconds,
+  };
+}

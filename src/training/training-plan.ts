@@ -1,0 +1,215 @@
+/** What a run will do, known before the first step and without the native addon. */
+import type { TrainerConfig, UNetTrainerConfig, VAETrainerConfig } from "../config/training-config.ts";
+import { codedError } from "../errors.ts";
+import { countParameters, type ParameterCounts } from "./frozen-modules.ts";
+import { estimateMemory, type MemoryEstimate } from "./memory-estimate.ts";
+import {
+  checkInpaintingUnet,
+  glyphSize,
+  type ModelFolder,
+  numberOf,
+  perceptualName,
+  readModelFolder,
+  sizeMultiple,
+} from "./model-folder.ts";
+import type { SafetensorsHeader, TensorInfo } from "./safetensors-header.ts";
+
+/** The model folders of a run, read and verified. */
+export interface TrainingModels {
+  readonly model: ModelFolder;
+  readonly vae?: ModelFolder;
+  readonly glyphEncoder?: ModelFolder;
+  readonly perceptual?: ModelFolder;
+}
+
+export interface TrainingPlan {
+  readonly kind: "vae" | "unet";
+  readonly name: string;
+  readonly preset: string;
+  /** Samples of one forward pass. */
+  readonly microBatch: number;
+  readonly accumulation: number;
+  readonly ranks: number;
+  /** Samples of one optimizer step: micro-batch × accumulation × ranks. */
+  readonly effectiveBatch: number;
+  readonly steps: number;
+  readonly samplesPerEpoch: number;
+  readonly epochs: number;
+  readonly parameters: ParameterCounts;
+  /** Values of the networks that are only run. */
+  readonly helperParameters: number;
+  /** What the perceptual network is; never "lpips" unless it is. */
+  readonly perceptual?: string;
+  readonly memory: MemoryEstimate;
+}
+
+/** Reads and verifies every model folder that `config` names; errors as `readModelFolder`. */
+export async function readTrainingModels(config: TrainerConfig, signal?: AbortSignal): Promise<TrainingModels> {
+  const model = await readModelFolder(config.model.path, config.kind, signal);
+  if (config.kind === "vae") {
+    if (config.perceptual === undefined || config.loss.perceptual_weight === 0) return { model };
+    return { model, perceptual: await readModelFolder(config.perceptual.path, "vgg16", signal) };
+  }
+  return {
+    model,
+    vae: await readModelFolder(config.vae.path, "vae", signal),
+    glyphEncoder: await readModelFolder(config.glyph_encoder.path, "glyph_encoder", signal),
+  };
+}
+
+/** Role → SHA-256 of the weights. */
+export function weightHashes(models: TrainingModels): Record<string, string> {
+  const entries: [string, ModelFolder | undefined][] = [
+    ["model", models.model],
+    ["vae", models.vae],
+    ["glyph_encoder", models.glyphEncoder],
+    ["perceptual", models.perceptual],
+  ];
+  return Object.fromEntries(
+    entries.flatMap(([role, folder]) =>
+      folder === undefined ? [] : [[role, folder.metadata.sha256["model.safetensors"]!]],
+    ),
+  );
+}
+
+/** Width of the condition, and the linear layer between encoder and UNet where their widths differ. */
+export function textProjection(
+  models: TrainingModels,
+): { inputWidth: number; outputWidth: number; weights?: string } | undefined {
+  if (models.glyphEncoder === undefined) return undefined;
+  const inputWidth = numberOf(models.glyphEncoder, "hidden_size");
+  const outputWidth = numberOf(models.model, "cross_attention_dim");
+  if (inputWidth === outputWidth) return undefined;
+  return {
+    inputWidth,
+    outputWidth,
+    ...(models.model.textProjection === undefined ? {} : { weights: models.model.textProjection }),
+  };
+}
+
+/** Throws ERR_CONFIG_INVALID or ERR_MODEL_SHAPE when models, crop size and settings don't fit each other. */
+export function checkFit(config: TrainerConfig, models: TrainingModels): void {
+  const vae = models.vae ?? models.model;
+  let multiple = sizeMultiple(vae);
+  if (config.kind === "unet") {
+    multiple *= sizeMultiple(models.model);
+    const latents = checkInpaintingUnet(models.model);
+    const made = numberOf(vae, "latent_channels");
+    if (latents !== made) {
+      throw codedError(
+        "ERR_MODEL_SHAPE",
+        `The VAE ${vae.path} makes ${made} latent channels, the UNet ${models.model.path} predicts ${latents}`,
+        {
+          details: { vae: made, unet: latents },
+        },
+      );
+    }
+    glyphSize(models.glyphEncoder!);
+    textProjection(models);
+  }
+  for (const key of ["height", "width"] as const) {
+    const value = config.data[key];
+    if (value % multiple !== 0) {
+      throw codedError(
+        "ERR_CONFIG_INVALID",
+        `data.${key}: is ${value}, but these models need a multiple of ${multiple}`,
+        {
+          details: { key: `data.${key}`, multiple },
+        },
+      );
+    }
+  }
+}
+
+/** Everything that can be trained: the model, a new text projection, and the glyph encoder where it is trained too. */
+function trainableWeights(config: TrainerConfig, models: TrainingModels): SafetensorsHeader {
+  const tensors = new Map<string, TensorInfo>(models.model.weights.tensors);
+  const projection = textProjection(models);
+  if (projection !== undefined) {
+    const { inputWidth, outputWidth } = projection;
+    tensors.set("text_projection.weight", {
+      dtype: "F32",
+      shape: [outputWidth, inputWidth],
+      values: inputWidth * outputWidth,
+    });
+    tensors.set("text_projection.bias", { dtype: "F32", shape: [outputWidth], values: outputWidth });
+  }
+  if (config.kind === "unet" && config.glyph_encoder.trainable) {
+    for (const [name, info] of models.glyphEncoder!.weights.tensors) tensors.set(`glyph_encoder.${name}`, info);
+  }
+  let values = 0;
+  for (const tensor of tensors.values()) values += tensor.values;
+  return { tensors, metadata: {}, values };
+}
+
+/** Puts the plan together. `ranks` is the number of processes that train together. */
+export function planTraining(
+  config: TrainerConfig,
+  models: TrainingModels,
+  samplesPerEpoch: number,
+  ranks = 1,
+): TrainingPlan {
+  checkFit(config, models);
+  const trained = trainableWeights(config, models);
+  const parameters = countParameters(trained, config.freeze);
+  const trainsGlyphEncoder = config.kind === "unet" && config.glyph_encoder.trainable;
+  const helpers = [models.vae, trainsGlyphEncoder ? undefined : models.glyphEncoder, models.perceptual];
+  const helperParameters = helpers.reduce((sum, folder) => sum + (folder?.weights.values ?? 0), 0);
+  const effectiveBatch = config.train_batch_size * config.gradient_accumulation_steps * ranks;
+  return {
+    kind: config.kind,
+    name: config.name,
+    preset: config.preset,
+    microBatch: config.train_batch_size,
+    accumulation: config.gradient_accumulation_steps,
+    ranks,
+    effectiveBatch,
+    steps: config.max_train_steps,
+    samplesPerEpoch,
+    epochs: samplesPerEpoch === 0 ? 0 : (config.max_train_steps * effectiveBatch) / samplesPerEpoch,
+    parameters,
+    helperParameters,
+    ...(config.kind === "vae" && models.perceptual !== undefined && config.perceptual !== undefined
+      ? { perceptual: perceptualName(models.perceptual, config.perceptual.network) }
+      : {}),
+    memory: estimateMemory({
+      weightValues: trained.values + helperParameters,
+      trainableValues: parameters.trainable,
+      ema: config.ema_decay > 0,
+      precision: config.precision,
+      microBatch: config.train_batch_size,
+      networks: config.kind === "vae" ? vaeNetworks(config, models) : [unetNetwork(config, models)],
+    }),
+  };
+}
+
+const firstChannels = (folder: ModelFolder): number => (folder.config["block_out_channels"] as number[])[0] ?? 0;
+const layers = (folder: ModelFolder): number => {
+  const value = folder.config["layers_per_block"];
+  return typeof value === "number" ? value : 2;
+};
+
+function vaeNetworks(config: VAETrainerConfig, models: TrainingModels) {
+  const { height, width } = config.data;
+  const own = {
+    channels: firstChannels(models.model),
+    height,
+    width,
+    layersPerBlock: layers(models.model),
+    attention: false,
+  };
+  const taps = models.perceptual?.config["channels"];
+  if (!Array.isArray(taps)) return [own];
+  return [own, { channels: Number(taps[0]), height, width, layersPerBlock: 1, attention: false }];
+}
+
+function unetNetwork(config: UNetTrainerConfig, models: TrainingModels) {
+  const factor = sizeMultiple(models.vae!);
+  return {
+    channels: firstChannels(models.model),
+    height: config.data.height / factor,
+    width: config.data.width / factor,
+    layersPerBlock: layers(models.model),
+    attention: true,
+  };
+}

@@ -1,0 +1,95 @@
+/** Trains the inpainting UNet. */
+import { join, resolve } from "node:path";
+import { loadConfig } from "../config/load-config.ts";
+import type { UNetTrainerConfig, UNetTrainerConfigInput } from "../config/training-config.ts";
+import { modelCard } from "./model-card.ts";
+import { copyModelFolder, exportModelFolder, type InpaintingFacts } from "./model-export.ts";
+import { glyphSize, numberOf, textProjectionFile, weightsFile } from "./model-folder.ts";
+import { assembleTrainer, Trainer, type TrainerOptions, type TrainerParts } from "./trainer.ts";
+import { trainerSources } from "./trainer-sources.ts";
+import { textProjection } from "./training-plan.ts";
+
+/**
+ * Trains the denoiser that repaints masked parts of a document, conditioned on the drawn text. Autoencoder and, by
+ * default, glyph encoder are frozen; a linear layer between encoder and UNet is made and trained where their widths
+ * differ.
+ */
+export class UNetTrainer extends Trainer {
+  private constructor(parts: TrainerParts) {
+    super(parts);
+  }
+
+  /** A trainer ready for use; arguments and errors as `VAETrainer.create`, and ERR_MODEL_SHAPE unless 2·C+1 channels fit. */
+  static async create(config: string | UNetTrainerConfigInput, options: TrainerOptions = {}): Promise<UNetTrainer> {
+    return new UNetTrainer(await assembleTrainer(await loadConfig(config, "unet"), options, trainerSources));
+  }
+
+  /**
+   * Writes the UNet's model folder to `dir`, with `text_projection.safetensors` where there is such a layer. A glyph
+   * encoder that was trained too goes to `dir/glyph_encoder`. `exportPipeline` puts everything where the anonymizer
+   * looks for it.
+   */
+  async exportModel(dir: string): Promise<void> {
+    await this.#export(resolve(dir));
+  }
+
+  /** Writes a complete `models` folder for the anonymizer: `unet`, `vae` and `glyph_encoder` below `dir`. */
+  async exportPipeline(dir: string): Promise<void> {
+    const { models } = this.parts;
+    const folder = resolve(dir);
+    await this.#export(join(folder, "unet"), join(folder, "glyph_encoder"));
+    await copyModelFolder(models.vae!, join(folder, "vae"));
+    if (!this.#config.glyph_encoder.trainable)
+      await copyModelFolder(models.glyphEncoder!, join(folder, "glyph_encoder"));
+  }
+
+  get #config(): UNetTrainerConfig {
+    return this.parts.run.config as UNetTrainerConfig;
+  }
+
+  /** A trained glyph encoder goes to `glyphFolder`, by default into the UNet's folder. */
+  async #export(unetFolder: string, glyphFolder?: string): Promise<void> {
+    this.checkOpen();
+    const { run, models } = this.parts;
+    const config = this.#config;
+    const training = this.summary();
+    const card = modelCard(config.name, config, run.plan, training);
+    const withTextProjection = textProjection(models) !== undefined;
+    const useEma = config.ema_decay > 0;
+    let glyphHash = models.glyphEncoder!.metadata.sha256[weightsFile]!;
+    await run.exclusive(() =>
+      exportModelFolder(unetFolder, {
+        source: models.model,
+        name: config.name,
+        card,
+        training,
+        withTextProjection,
+        inpainting: () => this.#facts(withTextProjection, glyphHash),
+        write: async (files, folder) => {
+          if (!config.glyph_encoder.trainable) return run.native.exportWeights(files, useEma);
+          glyphHash = await exportModelFolder(glyphFolder ?? join(folder, "glyph_encoder"), {
+            source: models.glyphEncoder!,
+            name: `${config.name}-glyph-encoder`,
+            card,
+            training,
+            write: ({ model }) => run.native.exportWeights({ ...files, glyphEncoder: model }, useEma),
+          });
+        },
+      }),
+    );
+  }
+
+  #facts(withTextProjection: boolean, glyphHash: string): InpaintingFacts {
+    const { models } = this.parts;
+    const config = this.#config;
+    return {
+      predictionType: config.loss.prediction_type,
+      maskedFill: config.loss.masked_fill === 0 ? "0" : "-1",
+      scalingFactor: numberOf(models.vae!, "scaling_factor"),
+      glyph: { ...glyphSize(models.glyphEncoder!), fit: config.glyph_encoder.fit },
+      ...(withTextProjection ? { textProjection: textProjectionFile } : {}),
+      vaeWeightsSha256: models.vae!.metadata.sha256[weightsFile]!,
+      glyphEncoderWeightsSha256: glyphHash,
+    };
+  }
+}

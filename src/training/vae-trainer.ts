@@ -1,0 +1,52 @@
+/** Trains an AutoencoderKL. */
+import { resolve } from "node:path";
+import { loadConfig } from "../config/load-config.ts";
+import type { VAETrainerConfigInput } from "../config/training-config.ts";
+import { modelCard } from "./model-card.ts";
+import { exportModelFolder } from "./model-export.ts";
+import { assembleTrainer, Trainer, type TrainerOptions, type TrainerParts } from "./trainer.ts";
+import { trainerSources } from "./trainer-sources.ts";
+
+/**
+ * Trains the autoencoder between pixels and latents: reconstruction + KL + perceptual distance, with a named reduction.
+ *
+ * ```ts
+ * const trainer = await VAETrainer.create("configs/vae.yaml", { signal });
+ * try {
+ *   for await (const event of trainer.train()) if (event.type === "step") console.log(event.step, event.losses.total);
+ *   await trainer.exportModel("models/mine/vae");
+ * } finally {
+ *   await trainer.close();
+ * }
+ * ```
+ */
+export class VAETrainer extends Trainer {
+  private constructor(parts: TrainerParts) {
+    super(parts);
+  }
+
+  /**
+   * A trainer ready for use. `config` is an object or the path of a YAML file.
+   *
+   * Throws ERR_CONFIG_*, ERR_MODEL_*, ERR_DATASET_*, ERR_CHECKPOINT_* (with `resumeFrom`), ERR_LIBTORCH_*, ERR_DEVICE,
+   * ERR_ABORTED; ERR_INVALID_ARGUMENT when the run folder holds checkpoints and `resumeFrom` is not given.
+   */
+  static async create(config: string | VAETrainerConfigInput, options: TrainerOptions = {}): Promise<VAETrainer> {
+    return new VAETrainer(await assembleTrainer(await loadConfig(config, "vae"), options, trainerSources));
+  }
+
+  async exportModel(dir: string): Promise<void> {
+    this.checkOpen();
+    const { run, models } = this.parts;
+    const summary = this.summary();
+    await run.exclusive(() =>
+      exportModelFolder(resolve(dir), {
+        source: models.model,
+        name: run.config.name,
+        card: modelCard(run.config.name, run.config, run.plan, summary),
+        training: summary,
+        write: (files) => run.native.exportWeights(files, run.config.ema_decay > 0),
+      }),
+    );
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Reads a painted box again and says what stands there now.
+ *
+ * The box is cut from the result page with a little context and read as one line. OCR engines read even good print
+ * exactly only three times out of four, so the reading is judged by where it lies between two known texts: the
+ * invented value and the original. The reading of the whole page gives a second look at the same box; for legibility
+ * the better of the two counts, for the original's traces the worse.
+ */
+import type { OcrEngine, OcrPage } from "../detection/ocr.ts";
+import { type Box, boxHeight, clipBox, growBox, roundOut } from "../documents/geometry.ts";
+import { cropImage, type RasterImage } from "../documents/image.ts";
+import { coveredShare, type PaintedRegion } from "./painted.ts";
+import { foldText, similarity, windowSimilarity } from "./similarity.ts";
+
+export interface RegionCheck {
+  /** Best similarity of a reading to the invented value, 0…1; 0 for a solid box. */
+  readonly similarityToFake: number;
+  /** Highest similarity of a reading to the original, 0…1. */
+  readonly similarityToOriginal: number;
+  /** Similarity of the invented value itself to the original: what a perfect drawing would show. 0 for a solid box. */
+  readonly expectedSimilarity: number;
+}
+
+export interface RegionCheckOptions {
+  /** The reading of the whole result page, where there is one. */
+  readonly pageReading?: OcrPage;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Reads the region's box on the result page and compares. Rejects with the engine's errors. */
+export async function checkRegion(
+  page: RasterImage,
+  region: PaintedRegion,
+  ocr: OcrEngine,
+  options: RegionCheckOptions = {},
+): Promise<RegionCheck> {
+  const readings = [await readRegion(page, region.box, ocr, options)];
+  if (options.pageReading) readings.push(textInside(options.pageReading, region.box));
+  return compareReadings(readings, region.original, region.fake);
+}
+
+/** What is read in a box of a page, as one line, without its neighbours. */
+export async function readRegion(
+  page: RasterImage,
+  box: Box,
+  ocr: OcrEngine,
+  options: Pick<RegionCheckOptions, "timeoutMs" | "signal"> = {},
+): Promise<string> {
+  const height = boxHeight(box);
+  // Engines need some paper around the letters; much more would bring in the neighbouring lines.
+  const crop = roundOut(clipBox(growBox(box, Math.max(4, 0.5 * height), Math.max(2, 0.15 * height)), page));
+  const reading = await ocr.read(cropImage(page, crop), {
+    layout: "line",
+    ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  return textInside(reading, [box[0] - crop[0], box[1] - crop[1], box[2] - crop[0], box[3] - crop[1]]);
+}
+
+/** The words of a reading that lie in a box by at least half, joined by spaces, with the characters outside cut off. */
+export function textInside(reading: OcrPage, box: Box): string {
+  const texts: string[] = [];
+  for (const line of reading.lines) {
+    for (const word of line.words) {
+      const step = (word.box[2] - word.box[0]) / Math.max(1, word.text.length);
+      let inside = "";
+      for (let i = 0; i < word.text.length; i++) {
+        const x = word.box[0] + i * step;
+        if (coveredShare([x, word.box[1], x + step, word.box[3]], box) >= 0.5) inside += word.text[i]!;
+      }
+      if (inside) texts.push(inside);
+    }
+  }
+  return texts.join(" ");
+}
+
+/** Compares what was read with what should and what must not stand there. Pure. */
+export function compareReadings(readings: readonly string[], original: string, fake: string | null): RegionCheck {
+  const best = (text: string): number => Math.max(0, ...readings.map((reading) => windowSimilarity(text, reading)));
+  const whole = (text: string): number => Math.max(0, ...readings.map((reading) => similarity(text, reading)));
+  return {
+    // The whole reading must be the invented value, not merely hold it; characters cut at the edges are forgiven.
+    similarityToFake: fake === null ? 0 : Math.max(whole(fake), 0.95 * best(fake)),
+    similarityToOriginal: Math.max(0, ...readings.map((reading) => traceOf(original, reading))),
+    expectedSimilarity: fake === null ? 0 : traceOf(original, fake),
+  };
+}
+
+/** How much of an original a text shows. Originals below 4 characters turn up in longer texts by chance. */
+const traceOf = (original: string, text: string): number =>
+  foldText(original).length < 4 ? similarity(original, text) : windowSimilarity(original, text);
