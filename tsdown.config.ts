@@ -1,7 +1,14 @@
 import { defineConfig } from "tsdown";
 
 export default defineConfig({
-  entry: ["src/index.ts", "src/cli/anonymizer.ts", "src/cli/anonymizer-train.ts", "src/addon/find-libtorch.ts", "src/addon/probe.ts", "src/addon/binding.ts"],
+  entry: [
+    "src/index.ts",
+    "src/cli/anonymizer.ts",
+    "src/cli/anonymizer-train.ts",
+    "src/addon/find-libtorch.ts",
+    "src/addon/probe.ts",
+    "src/addon/binding.ts",
+  ],
   format: "esm",
   platform: "node",
   target: "node20",

@@ -25,7 +25,10 @@ const shown = (value) => (value.startsWith(root) ? value.slice(root.length + 1) 
 function command(name, args, { accept = [0], onStart } = {}) {
   console.log(`\n$ npx ${name} ${args.map(shown).join(" ")}`);
   return new Promise((resolveRun, reject) => {
-    const child = spawn(process.execPath, [join(root, "dist", "cli", `${name}.js`), ...args], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+    const child = spawn(process.execPath, [join(root, "dist", "cli", `${name}.js`), ...args], {
+      cwd: root,
+      stdio: ["ignore", "inherit", "inherit"],
+    });
     onStart?.(child);
     child.on("error", reject);
     child.on("close", (code, signal) => {
@@ -79,13 +82,24 @@ async function main() {
   await command("anonymizer-train", ["data", "synth", "--out", data, "--count", "48", "--seed", "1"]);
 
   section("2  Train the VAE (stopped once, then resumed)");
-  const vae = ["vae", "--config", join(root, "configs", "presets", "tiny-vae.yaml"), "--out", join(out, "vae"), ...set(manifest)];
+  const vae = [
+    "vae",
+    "--config",
+    join(root, "configs", "presets", "tiny-vae.yaml"),
+    "--out",
+    join(out, "vae"),
+    ...set(manifest),
+  ];
   await command("anonymizer-train", vae, { accept: [0, 130], onStart: stopAfter("vae", 60) });
   await command("anonymizer-train", [...vae, "--resume"]);
 
   section("3  Train the inpainting UNet on its latents");
   await command("anonymizer-train", [
-    "unet", "--config", join(root, "configs", "presets", "tiny-unet.yaml"), "--out", join(out, "unet"),
+    "unet",
+    "--config",
+    join(root, "configs", "presets", "tiny-unet.yaml"),
+    "--out",
+    join(out, "unet"),
     ...set(manifest, `vae.path=${join(out, "vae", "models", "vae")}`),
   ]);
 
@@ -94,11 +108,33 @@ async function main() {
   await command("anonymizer-train", ["data", "synth", "--out", documents, "--count", "3", "--seed", "77"]);
   const key = join(out, "key");
   writeFileSync(key, "demo-key-that-is-no-secret-0001\n", { mode: 0o600 });
-  const inputs = [...readdirSync(join(documents, "images")).sort().map((name) => join(documents, "images", name)), ...files.map((file) => resolve(file))];
+  const inputs = [
+    ...readdirSync(join(documents, "images"))
+      .sort()
+      .map((name) => join(documents, "images", name)),
+    ...files.map((file) => resolve(file)),
+  ];
   const anonymize = async (engine) => {
-    await command("anonymizer", ["run", ...inputs, "--out", join(out, engine), "--engine", engine, "--models", join(out, "unet", "models"), "--key-file", key, "--format", "png"], {
-      accept: [0, 3, 4],
-    });
+    await command(
+      "anonymizer",
+      [
+        "run",
+        ...inputs,
+        "--out",
+        join(out, engine),
+        "--engine",
+        engine,
+        "--models",
+        join(out, "unet", "models"),
+        "--key-file",
+        key,
+        "--format",
+        "png",
+      ],
+      {
+        accept: [0, 3, 4],
+      },
+    );
     return join(out, engine);
   };
   const classical = await anonymize("classical");
@@ -106,8 +142,16 @@ async function main() {
 
   section("5  The page");
   const minutes = (Date.now() - started) / 60000;
-  const page = writeDemoPage({ out, inputs, folders: { classical, diffusion }, runs: { vae: events("vae"), unet: events("unet") }, minutes });
-  console.log(`${shown(page)} written; ${inputs.map((i) => basename(i)).join(", ")}; ${minutes.toFixed(1)} minutes in all`);
+  const page = writeDemoPage({
+    out,
+    inputs,
+    folders: { classical, diffusion },
+    runs: { vae: events("vae"), unet: events("unet") },
+    minutes,
+  });
+  console.log(
+    `${shown(page)} written; ${inputs.map((i) => basename(i)).join(", ")}; ${minutes.toFixed(1)} minutes in all`,
+  );
 }
 
 main().catch((error) => {

@@ -72,7 +72,9 @@ async function main() {
       if (!existsSync(python)) await run("python3", ["-m", "venv", join(root, ".venv")]);
       const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
       // torch first and alone: its pinned version decides which build the others take.
-      const torch = readFileSync(join(root, "scripts", "requirements.txt"), "utf8").split("\n").find((line) => line.startsWith("torch=="));
+      const torch = readFileSync(join(root, "scripts", "requirements.txt"), "utf8")
+        .split("\n")
+        .find((line) => line.startsWith("torch=="));
       await run(python, [...pip, torch.trim()]);
       await run(python, [...pip, "-r", "scripts/requirements.txt"]);
       await run(python, [...pip, "--no-deps", "-r", "scripts/requirements-test.txt"]);
@@ -91,7 +93,8 @@ async function main() {
   if (withModels) {
     await step("tiny models", {
       key: () => hashOf("scripts/export_models.py"),
-      ready: () => ["vae", "unet", "glyph_encoder", "vgg16"].every((m) => existsSync(join(root, "models", "tiny", m, "graph.pt"))),
+      ready: () =>
+        ["vae", "unet", "glyph_encoder", "vgg16"].every((m) => existsSync(join(root, "models", "tiny", m, "graph.pt"))),
       work: () => run(python, ["scripts/export_models.py", "--preset", "tiny", "--out", "models/tiny"]),
     });
   }

@@ -1,5 +1,6 @@
 /** The anonymize flow, top to bottom: decode → read → find → invent → draw → prove → encode. */
 import { randomBytes } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { buildReport } from "./anonymizer/build-report.ts";
 import { findEntities, invent, textOf } from "./anonymizer/find.ts";
 import { keyId } from "./anonymizer/identity.ts";
@@ -167,7 +168,9 @@ export class Anonymizer {
   async #track<T>(outer: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.#closing.signal.aborted) throw codedError("ERR_CLOSED", "The anonymizer is closed");
     throwIfAborted(outer);
-    const signal = outer ? AbortSignal.any([outer, this.#closing.signal]) : this.#closing.signal;
+    const signal = AbortSignal.any(outer ? [outer, this.#closing.signal] : [this.#closing.signal]);
+    // Every region that waits for the OCR engine listens to it.
+    setMaxListeners(0, signal);
     const running = work(signal);
     this.#running.add(running);
     try {

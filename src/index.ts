@@ -5,48 +5,59 @@
  * @packageDocumentation
  */
 
-// Anonymizing
-export { Anonymizer, type AnonymizeOptions, type CreateOptions, type DetectionPlan } from "./anonymizer.ts";
+export { type Diagnosis, diagnose } from "./addon/diagnose.ts";
+export type { DType, TensorData } from "./addon/native-types.ts";
+export { Tensor } from "./addon/tensor.ts";
+export { configHash } from "./anonymizer/identity.ts";
+export {
+  checkInstallation,
+  type Finding as InstallationFinding,
+  installationWorks,
+} from "./anonymizer/installation.ts";
 export type { ProgressEvent } from "./anonymizer/progress.ts";
 export type { AnonymizeResult } from "./anonymizer/result.ts";
 export type { CustomParts } from "./anonymizer/rooms.ts";
-export { checkInstallation, type Finding as InstallationFinding, installationWorks } from "./anonymizer/installation.ts";
-export type { Report } from "./report.ts";
-export { reportJsonSchema } from "./report.ts";
+export { type AnonymizeOptions, Anonymizer, type CreateOptions, type DetectionPlan } from "./anonymizer.ts";
+export type { AnonymizerConfig, AnonymizerConfigInput } from "./config/anonymizer-config.ts";
+export { loadConfig } from "./config/load-config.ts";
+export { parseOverrides } from "./config/overrides.ts";
+export { type ConfigKind, configJsonSchema, configKinds } from "./config/schemas.ts";
+export type {
+  TrainerConfig,
+  UNetTrainerConfig,
+  UNetTrainerConfigInput,
+  VAETrainerConfig,
+  VAETrainerConfigInput,
+} from "./config/training-config.ts";
+export { DocumentDataset } from "./datasets/dataset.ts";
+export { importDataset } from "./datasets/importers/import-dataset.ts";
+export type { ManifestRecord, Region } from "./datasets/manifest-types.ts";
+export { DocumentSynthesizer } from "./datasets/synthesizer/document-synthesizer.ts";
+export { writeSyntheticDataset } from "./datasets/synthesizer/write-dataset.ts";
 export type { Entity, EntityType } from "./detection/entity.ts";
 export { entityTypes } from "./detection/entity.ts";
 export type { OcrEngine, OcrLine, OcrOptions, OcrPage, OcrWord } from "./detection/ocr.ts";
-export type { Replacement } from "./replacement/replacement.ts";
-export type { GenerateOptions, Patch, PatchEngine, PatchResult } from "./inpainting/patch.ts";
+export type { DocumentFormat, Page } from "./documents/document.ts";
+export { listDocuments, writeFileAtomic } from "./documents/files.ts";
+export type { Box, Quad, Size } from "./documents/geometry.ts";
+export type { RasterImage } from "./documents/image.ts";
+export * from "./errors.ts";
 export {
   InpaintingPipeline,
   type InpaintingPipelineOptions,
   type InpaintingRequest,
   type SamplingOptions,
 } from "./inpainting/inpainting-pipeline.ts";
-
-// Training
+export type { GenerateOptions, Patch, PatchEngine, PatchResult } from "./inpainting/patch.ts";
+export type { Replacement } from "./replacement/replacement.ts";
+export { type Report, reportJsonSchema, reportSchema, reportText } from "./report.ts";
+export { createLogger, type Logger } from "./telemetry/logger.ts";
+export { packageVersion } from "./telemetry/package-version.ts";
+export { createProgress, formatDuration } from "./telemetry/progress.ts";
+export { describeTraining } from "./training/describe-training.ts";
+export type * from "./training/events.ts";
+export { formatBytes } from "./training/memory-estimate.ts";
+export type { TrainerOptions } from "./training/trainer.ts";
+export type { TrainingPlan } from "./training/training-plan.ts";
 export { UNetTrainer } from "./training/unet-trainer.ts";
 export { VAETrainer } from "./training/vae-trainer.ts";
-export type * from "./training/events.ts";
-
-// Data
-export { DocumentDataset } from "./datasets/dataset.ts";
-export type { ManifestRecord, Region } from "./datasets/manifest-types.ts";
-
-// Shared
-export { Tensor } from "./addon/tensor.ts";
-export type { DType, TensorData } from "./addon/native-types.ts";
-export { type Diagnosis, diagnose } from "./addon/diagnose.ts";
-export type { AnonymizerConfig, AnonymizerConfigInput } from "./config/anonymizer-config.ts";
-export { loadConfig } from "./config/load-config.ts";
-export type {
-  UNetTrainerConfig,
-  UNetTrainerConfigInput,
-  VAETrainerConfig,
-  VAETrainerConfigInput,
-} from "./config/training-config.ts";
-export type { DocumentFormat, Page } from "./documents/document.ts";
-export type { Box, Quad, Size } from "./documents/geometry.ts";
-export type { RasterImage } from "./documents/image.ts";
-export * from "./errors.ts";

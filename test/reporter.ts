@@ -9,7 +9,8 @@ export default class CountReporter implements Reporter {
       for (const test of module.children.allTests() as Iterable<TestCase>) {
         const result = test.result();
         counts[result.state]++;
-        if (result.state === "skipped") console.log(`skipped: ${test.fullName}${result.note ? ` (${result.note})` : ""}`);
+        if (result.state === "skipped")
+          console.log(`skipped: ${test.fullName}${result.note ? ` (${result.note})` : ""}`);
       }
     }
     console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);

@@ -10,7 +10,11 @@ const rounds = 5;
 
 const timed = (command, args) => {
   const started = performance.now();
-  execFileSync(command, args, { cwd: root, stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, OMP_WAIT_POLICY: "PASSIVE" } });
+  execFileSync(command, args, {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { ...process.env, OMP_WAIT_POLICY: "PASSIVE" },
+  });
   return performance.now() - started;
 };
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];

@@ -18,7 +18,12 @@ const trainer = await native.createTrainer({
   augment: { rotation: 0, brightness: 0, contrast: 0 },
   freeze: [],
 });
-const batch = { ids: new BigUint64Array(4), images: new Uint8Array(4 * 64 * 128 * 3).fill(140), height: 64, width: 128 };
+const batch = {
+  ids: new BigUint64Array(4),
+  images: new Uint8Array(4 * 64 * 128 * 3).fill(140),
+  height: 64,
+  width: 128,
+};
 const { losses } = await trainer.step([batch], 0);
 await trainer.close();
 console.log(losses.total);

@@ -115,7 +115,7 @@ Napi::Value PipelineWrap::generate(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value PipelineWrap::abort(const Napi::CallbackInfo& info) {
-  state_->runner->thread().abort_running();
+  state_->runner->thread().abort_posted();
   return info.Env().Undefined();
 }
 

@@ -158,6 +158,7 @@ void TrainerWrap::Finalize(Napi::Env env) {
 Napi::Value TrainerWrap::submit(const Napi::CallbackInfo& info, Call call) {
   return state_->runner->run(info.Env(), info.This(), [state = state_, call = std::move(call)]() -> JobRunner::Finish {
     if (!state->trainer) throw CodedError("ERR_CLOSED", "The trainer is closed");
+    state->runner->thread().abort_flag().check();
     try {
       return call(*state->trainer);
     } catch (...) {
@@ -293,7 +294,7 @@ Napi::Value TrainerWrap::export_weights(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value TrainerWrap::abort(const Napi::CallbackInfo& info) {
-  state_->runner->thread().abort_running();
+  state_->runner->thread().abort_posted();
   return info.Env().Undefined();
 }
 

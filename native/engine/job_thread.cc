@@ -14,13 +14,14 @@ void JobThread::post(std::function<void()> job) {
   {
     std::lock_guard lock(mutex_);
     if (stopping_) return;
-    jobs_.push_back(std::move(job));
+    jobs_.push_back({++posted_, std::move(job)});
   }
   wake_.notify_one();
 }
 
-void JobThread::abort_running() {
+void JobThread::abort_posted() {
   std::lock_guard lock(mutex_);
+  abort_until_ = posted_;
   if (busy_) abort_.request();
 }
 
@@ -43,9 +44,10 @@ void JobThread::run(int threads) {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
       if (stopping_) return;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
+      job = std::move(jobs_.front().run);
       abort_.clear();
+      if (jobs_.front().number <= abort_until_) abort_.request();
+      jobs_.pop_front();
       busy_ = true;
     }
     // An aborted job still runs: it sees the flag at its first check and settles its promise.

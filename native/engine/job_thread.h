@@ -5,6 +5,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -28,8 +29,8 @@ class JobThread {
 
   // The job must not throw. Dropped without being run once stop() was called.
   void post(std::function<void()> job);
-  // Makes the running job throw ERR_ABORTED at its next check; jobs posted later run normally.
-  void abort_running();
+  // Makes every job posted so far throw ERR_ABORTED at its next check; jobs posted later run normally.
+  void abort_posted();
   // Aborts, drops what waits, joins. Called from the JavaScript thread; harmless when repeated.
   void stop();
   AbortFlag& abort_flag() { return abort_; }
@@ -41,7 +42,13 @@ class JobThread {
   AbortFlag abort_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<std::function<void()>> jobs_;
+  struct Job {
+    uint64_t number;
+    std::function<void()> run;
+  };
+  std::deque<Job> jobs_;
+  uint64_t posted_ = 0;
+  uint64_t abort_until_ = 0;
   bool busy_ = false;
   bool stopping_ = false;
   std::thread thread_;

@@ -6,7 +6,9 @@ import type { NativeBinding, NativePipelineOptions, NativeTrainerOptions } from 
 /** A native error → the error class of its code. Others pass. */
 function translate(error: unknown): unknown {
   if (error instanceof Error && isErrorCode((error as { code?: unknown }).code)) {
-    return codedError((error as unknown as { code: Parameters<typeof codedError>[0] }).code, error.message, { cause: error });
+    return codedError((error as unknown as { code: Parameters<typeof codedError>[0] }).code, error.message, {
+      cause: error,
+    });
   }
   return error;
 }
@@ -51,8 +53,10 @@ export function loadNative(): Promise<NativeBinding> {
       return new Proxy(binding, {
         get(object, key) {
           if (key === "then") return undefined;
-          if (key === "createTrainer") return async (options: NativeTrainerOptions) => withCodedErrors(await object.createTrainer(options));
-          if (key === "createPipeline") return async (options: NativePipelineOptions) => withCodedErrors(await object.createPipeline(options));
+          if (key === "createTrainer")
+            return async (options: NativeTrainerOptions) => withCodedErrors(await object.createTrainer(options));
+          if (key === "createPipeline")
+            return async (options: NativePipelineOptions) => withCodedErrors(await object.createPipeline(options));
           return Reflect.get(object, key) as unknown;
         },
       });

@@ -24,11 +24,15 @@ export async function diagnose(): Promise<Diagnosis> {
   try {
     await chooseLibTorch();
   } catch (error) {
-    if (error instanceof AnonymizerError) return { search, loads: false, error: { code: error.code, message: error.message, cure: error.cure } };
+    if (error instanceof AnonymizerError)
+      return { search, loads: false, error: { code: error.code, message: error.message, cure: error.cure } };
     throw error;
   }
   return await new Promise((resolve) => {
-    const child = fork(join(packageRoot(), "dist", "addon", "probe.js"), [], { stdio: ["ignore", "ignore", "pipe", "ipc"], timeout: 60_000 });
+    const child = fork(join(packageRoot(), "dist", "addon", "probe.js"), [], {
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      timeout: 60_000,
+    });
     let answer: ProbeMessage | undefined;
     let stderr = "";
     child.stderr?.on("data", (chunk) => {
@@ -37,7 +41,9 @@ export async function diagnose(): Promise<Diagnosis> {
     child.on("message", (message) => {
       answer = message as ProbeMessage;
     });
-    child.on("error", (error) => resolve({ search, loads: false, error: { code: "ERR_LIBTORCH_LOAD", message: error.message, cure: "" } }));
+    child.on("error", (error) =>
+      resolve({ search, loads: false, error: { code: "ERR_LIBTORCH_LOAD", message: error.message, cure: "" } }),
+    );
     child.on("close", (code, signal) => {
       if (answer && "info" in answer) resolve({ search, loads: true, info: answer.info });
       else if (answer) resolve({ search, loads: false, error: answer.error });

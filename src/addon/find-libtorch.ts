@@ -59,7 +59,8 @@ function inVirtualEnv(venv: string): string | undefined {
 
 async function fromPython(): Promise<string | undefined> {
   // find_spec doesn't import torch, which would take seconds.
-  const program = "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
+  const program =
+    "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
   try {
     const { stdout } = await promisify(execFile)("python3", ["-c", program], { timeout: 10_000 });
     return stdout.trim() || undefined;
@@ -84,7 +85,12 @@ export async function findLibTorch(env: NodeJS.ProcessEnv = process.env, cwd = p
       return undefined;
     }
     tried.push({ source, path, outcome: "found" });
-    return { path, source, version: readLibTorchVersion(path), cuda: existsSync(join(path, "lib", "libtorch_cuda.so")) };
+    return {
+      path,
+      source,
+      version: readLibTorchVersion(path),
+      cuda: existsSync(join(path, "lib", "libtorch_cuda.so")),
+    };
   };
 
   const explicit = env["LIBTORCH"];

@@ -64,13 +64,23 @@ export async function loadAddon(): Promise<{ native: NativeBinding; libtorch: Li
   const name = `anonymizer-native-torch-${libtorch.minor}`;
   const { path, tried } = binaryPath(name);
   if (path === undefined) {
-    throw codedError("ERR_ADDON_NOT_BUILT", `There is no binary for LibTorch ${libtorch.minor}; looked for ${tried.join(", ")}`, { details: { tried } });
+    throw codedError(
+      "ERR_ADDON_NOT_BUILT",
+      `There is no binary for LibTorch ${libtorch.minor}; looked for ${tried.join(", ")}`,
+      { details: { tried } },
+    );
   }
   // OpenMP reads this when it is loaded. Threads that spin while they wait make a busy machine several times slower:
   // image decoding and OCR run beside the training step.
   process.env["OMP_WAIT_POLICY"] ??= "PASSIVE";
   // The CUDA library must be in before LibTorch is used for the first time, so before the addon.
-  for (const library of ["libtorch_global_deps.so", "libc10.so", "libtorch_cpu.so", "libc10_cuda.so", "libtorch_cuda.so"]) {
+  for (const library of [
+    "libtorch_global_deps.so",
+    "libc10.so",
+    "libtorch_cpu.so",
+    "libc10_cuda.so",
+    "libtorch_cuda.so",
+  ]) {
     const file = join(libtorch.path, "lib", library);
     if (!existsSync(file)) continue;
     try {

@@ -3,13 +3,7 @@
 export type DType = "float32" | "float64" | "float16" | "bfloat16" | "int64" | "int32" | "uint8" | "bool";
 
 /** Typed arrays that carry tensor data; float16 and bfloat16 travel as Uint16Array bit patterns. */
-export type TensorData =
-  | Float32Array
-  | Float64Array
-  | Uint16Array
-  | BigInt64Array
-  | Int32Array
-  | Uint8Array;
+export type TensorData = Float32Array | Float64Array | Uint16Array | BigInt64Array | Int32Array | Uint8Array;
 
 export interface HostTensor {
   readonly data: TensorData;
@@ -80,7 +74,7 @@ export interface UnetLossOptions {
 export interface AugmentOptions {
   /** Degrees, uniform in ±rotation. */
   readonly rotation: number;
-  /** Share of the full range, uniform in ±brightness. */
+  /** Factor uniform in 1±brightness. */
   readonly brightness: number;
   /** Factor uniform in 1±contrast. */
   readonly contrast: number;
@@ -173,7 +167,10 @@ export interface NativeTrainer {
   saveState(folder: string): Promise<string[]>;
   loadState(folder: string): Promise<void>;
   /** Writes weights for a model folder: { model: path, textProjection?: path, glyphEncoder?: path }. */
-  exportWeights(files: { model: string; textProjection?: string; glyphEncoder?: string }, useEma: boolean): Promise<void>;
+  exportWeights(
+    files: { model: string; textProjection?: string; glyphEncoder?: string },
+    useEma: boolean,
+  ): Promise<void>;
   /** Stops the running call at once (mid-backward); it rejects with ERR_ABORTED. Later calls work. */
   abort(): void;
   /** Waits for the running call, frees everything, joins the thread. */

@@ -19,8 +19,3 @@ export function packageRoot(): string {
   found = folder;
   return folder;
 }
-
-/** Version of this package. */
-export function packageVersion(): string {
-  return JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")).version as string;
-}

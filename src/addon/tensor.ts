@@ -30,11 +30,17 @@ export class Tensor implements HostTensor {
     const wanted = constructors[dtype];
     if (wanted === undefined) throw codedError("ERR_INVALID_ARGUMENT", `'${dtype}' is not a dtype`);
     if (!(data instanceof wanted)) {
-      throw codedError("ERR_INVALID_ARGUMENT", `A ${dtype} tensor is carried by a ${wanted.name}, not a ${data?.constructor?.name}`);
+      throw codedError(
+        "ERR_INVALID_ARGUMENT",
+        `A ${dtype} tensor is carried by a ${wanted.name}, not a ${data?.constructor?.name}`,
+      );
     }
     const count = shape.reduce((product, extent) => product * extent, 1);
     if (data.length !== count) {
-      throw codedError("ERR_INVALID_ARGUMENT", `The shape [${shape.join(", ")}] asks for ${count} values, the array holds ${data.length}`);
+      throw codedError(
+        "ERR_INVALID_ARGUMENT",
+        `The shape [${shape.join(", ")}] asks for ${count} values, the array holds ${data.length}`,
+      );
     }
     this.data = data;
     this.shape = [...shape];

@@ -61,7 +61,12 @@ export function buildReport(parts: ReportParts): Report {
       outside: proof.outside,
       redetection: {
         known: proof.redetection.known,
-        unknown: proof.redetection.unknown.map((u) => ({ ...u, box: mutableBox(u.box) })),
+        unknown: proof.redetection.unknown.map(({ type, page, box, score }) => ({
+          type,
+          page,
+          box: mutableBox(box),
+          score: round(score),
+        })),
       },
       neighbours: proof.neighbours,
       unread: parts.unread,

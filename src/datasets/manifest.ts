@@ -152,7 +152,7 @@ const fieldName = (path: readonly PropertyKey[]): string =>
   );
 
 /** What is wrong with a region's geometry on its page, or undefined. */
-export function regionFault(
+function regionFault(
   candidate: Region,
   page: { readonly width: number; readonly height: number },
 ): { field: string; reason: string } | undefined {

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 
-export type SeedPart = string | number | bigint;
+type SeedPart = string | number | bigint;
 
 /** SHA-256 of the parts, joined unambiguously; 32 bytes. */
 export function hashParts(...parts: readonly SeedPart[]): Buffer {

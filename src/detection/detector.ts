@@ -3,14 +3,16 @@ import { distance } from "fastest-levenshtein";
 import { type Entity, type EntityType, entityTypes, type Finding, type Recognizer } from "./entity.ts";
 import { spanBox, wordRange } from "./lines.ts";
 import type { OcrPage } from "./ocr.ts";
+import { addressRecognizer } from "./recognizers/address.ts";
 import { cardRecognizer } from "./recognizers/card.ts";
+import { companyRecognizer } from "./recognizers/company.ts";
 import { dateRecognizer } from "./recognizers/date.ts";
 import { emailRecognizer } from "./recognizers/email.ts";
 import { ibanRecognizer } from "./recognizers/iban.ts";
-import { idNumberRecognizer, taxIdRecognizer } from "./recognizers/numbers.ts";
+import { idNumberRecognizer } from "./recognizers/id-number.ts";
 import { personRecognizer } from "./recognizers/person.ts";
 import { phoneRecognizer } from "./recognizers/phone.ts";
-import { addressRecognizer, companyRecognizer } from "./recognizers/sender.ts";
+import { taxIdRecognizer } from "./recognizers/tax-id.ts";
 import { urlRecognizer } from "./recognizers/url.ts";
 
 export const builtInRecognizers: readonly Recognizer[] = [
@@ -131,12 +133,16 @@ function withoutOverlaps(findings: readonly Named[], page: OcrPage): Named[] {
       });
     }
     const whole = parts.length === 1 && parts[0]![0] === finding.span[0] && parts[0]![1] === finding.span[1];
-    if (!whole && finding.type !== "address" && finding.type !== "company") continue;
+    if (whole) {
+      taken.push(finding);
+      continue;
+    }
+    if (finding.type !== "address" && finding.type !== "company") continue;
     for (const [start, end] of parts) {
       const text = page.lines[finding.line]!.text.slice(start, end);
       const lead = text.search(/[\p{L}\d(]/u);
       const length = text.replace(/[^\p{L}\d)]+$/u, "").length;
-      if (lead < 0 || (text.match(/[\p{L}\d]/gu)?.length ?? 0) < (whole ? 1 : 4)) continue;
+      if (lead < 0 || (text.match(/[\p{L}\d]/gu)?.length ?? 0) < 4) continue;
       taken.push({ ...finding, span: [start + lead, start + length] });
     }
   }

@@ -1,275 +1,18 @@
-/** Words that tell what stands beside or below them, in English, German, French, Spanish, Italian, Dutch and Malay. */
-import { boxHeight, boxWidth } from "../documents/geometry.ts";
-import type { OcrLine, OcrPage } from "./ocr.ts";
-
-const words = (...alternatives: string[]): RegExp =>
-  new RegExp(`(?<![\\p{L}\\d])(?:${alternatives.join("|")})(?![\\p{L}])`, "iu");
-
-/** Number signs after a label: "No.", "#", "Nr", "N°". */
-const number = String.raw`(?:\s*(?:no|nr|num|number|nummer|n[°º]|#|id)\b\.?)?`;
-
-export const labels = {
-  phone: words(
-    "tel",
-    "te1",
-    "telephone",
-    "telefon",
-    "téléphone",
-    "teléfono",
-    "telefono",
-    "telefoon",
-    "phone",
-    "ph",
-    "mobile",
-    "mobil",
-    "handy",
-    "cell",
-    "fax",
-    "h\\/?p",
-    "hotline",
-    "whatsapp",
-    "contact\\s*no",
-    "tél",
-    "gsm",
-    "call",
-    "office",
-  ),
-  email: words("e-?mail", "mail", "courriel", "correo"),
-  birth: words(
-    "date\\s+of\\s+birth",
-    "d\\.?o\\.?b",
-    "born",
-    "birth\\s*date",
-    "geburtsdatum",
-    "geboren",
-    "né\\(?e?\\)?\\s+le",
-    "date\\s+de\\s+naissance",
-    "fecha\\s+de\\s+nacimiento",
-    "nato",
-    "data\\s+di\\s+nascita",
-    "geboortedatum",
-  ),
-  date: words("date", "datum", "fecha", "data", "tarikh", "issued", "expiry", "valid\\s+until"),
-  taxId: words(
-    `gst(?:\\s*(?:reg(?:istration)?|id))?\\.?${number}`,
-    `vat(?:\\s*(?:reg(?:istration)?|id))?\\.?${number}`,
-    `tax\\s*(?:id|no|reg|number)\\.?${number}`,
-    `sst(?:\\s*(?:reg(?:istration)?|id))?\\.?${number}`,
-    "ust-?id(?:\\.?-?nr)?\\.?",
-    "ust\\.?-?idnr\\.?",
-    "mwst\\.?-?nr\\.?",
-    "steuer-?n(?:umme)?r\\.?",
-    "n[°º]?\\s*(?:de\\s+)?tva(?:\\s+intra\\S*)?",
-    "tva",
-    "p\\.?\\s*iva",
-    "partita\\s+iva",
-    "cod(?:ice|\\.)\\s*fisc(?:ale|\\.)",
-    "nif",
-    "cif",
-    "btw(?:-?nr|-?nummer)?\\.?",
-    "siret",
-    "siren",
-    `ein${number}`,
-    `tin${number}`,
-    `(?:co|company|business|comp)\\.?\\s*(?:reg(?:istration|n)?\\.?)?\\s*(?:no|number|id)\\.?`,
-    `ro[cb](?:\\s*reg)?\\.?${number}`,
-    `reg(?:istration|n|d)?\\.?\\s*(?:no|number)\\.?`,
-    "ssm",
-    "kvk(?:-?nr)?\\.?",
-    "handelsregister",
-    "hrb",
-  ),
-  idNumber: words(
-    `passport${number}`,
-    `reisepass${number}`,
-    `passeport${number}`,
-    `(?:my)?kad${number}`,
-    `i\\.?c\\.?${number}`,
-    `nric${number}`,
-    `(?:identity|id)\\s*card${number}`,
-    "id\\s*(?:no|number|nr)\\.?",
-    "ausweis-?(?:nr|nummer)?\\.?",
-    "personalausweis",
-    `s\\.?s\\.?n\\.?`,
-    "social\\s+security(?:\\s+(?:no|number))?",
-    `driv(?:er|ing)'?s?\\s*licen[cs]e${number}`,
-    `licen[cs]e\\s*(?:no|number)\\.?`,
-    "dni",
-    "nie",
-    "bsn",
-    "carte\\s+d.identité",
-    "document\\s*(?:no|number|nr)\\.?",
-    `(?:member(?:ship)?|loyalty|card\\s*member)${number}`,
-    `(?:customer|client|patient|policy|employee|staff)\\s*(?:no|nr|number|id)\\.?`,
-    "kunden-?(?:nr|nummer)\\.?",
-    "mitglieds-?(?:nr|nummer)\\.?",
-    "n[°º]?\\s*client",
-    "personal\\s*(?:no|number|nr)\\.?",
-  ),
-  account: words(
-    `(?:bank\\s*)?(?:account|acct|a\\/c)\\s*(?:no|nr|number|#)?\\.?`,
-    "konto-?(?:nr|nummer)?\\.?",
-    "iban",
-    "kontonummer",
-  ),
-  person: words(
-    "cashier(?:\\s*name)?",
-    "served\\s*by",
-    "server",
-    "attended\\s*by",
-    "attn\\.?",
-    "attention",
-    "(?:first|last|full|given|family|customer|patient|employee|student|staff|contact|guest|cardholder|holder'?s?)?\\s*names?\\.?",
-    "surname",
-    "customer",
-    "client",
-    "patient",
-    "cardholder",
-    "salesm[ae]n",
-    "sales\\s*person",
-    "salesperson",
-    "sold\\s*by",
-    "prepared\\s*by",
-    "approved\\s*by",
-    "signed(?:\\s*by)?",
-    "contact(?:\\s*person)?",
-    "manager",
-    "kassierer(?:in)?",
-    "bediener",
-    "es\\s+bediente\\s+sie",
-    "bedient\\s+von",
-    "sachbearbeiter(?:in)?",
-    "ansprechpartner(?:in)?",
-    "vorname",
-    "nachname",
-    "familienname",
-    "kunde",
-    "caissier",
-    "caissière",
-    "vendeur",
-    "vendeuse",
-    "nom",
-    "prénoms?",
-    "nombre",
-    "apellidos?",
-    "cajer[oa]",
-    "cliente",
-    "cognome",
-    "nome",
-    "cassiere",
-    "operatore",
-    "naam",
-    "voornaam",
-    "achternaam",
-    "nama",
-    "jurujual",
-    "operator",
-    "waiter",
-    "doctor",
-    "dear",
-  ),
-  party: words(
-    "bill(?:ed)?\\s*to",
-    "ship(?:ped)?\\s*to",
-    "sold\\s*to",
-    "deliver(?:y)?\\s*(?:to|address)",
-    "invoice\\s*to",
-    "customer",
-    "bill-to",
-    "m\\/s",
-    "messrs",
-    "to",
-    "from",
-    "sender",
-    "rechnung\\s+an",
-    "lieferadresse",
-    "rechnungsadresse",
-    "empfänger",
-    "absender",
-    "facturer\\s*à",
-    "facturé\\s*à",
-    "adresse\\s+de\\s+(?:livraison|facturation)",
-    "destinataire",
-    "facturar\\s+a",
-    "destinatario",
-    "cliente",
-    "factuuradres",
-    "intestatario",
-  ),
-  address: words(
-    "address",
-    "adresse",
-    "anschrift",
-    "dirección",
-    "direccion",
-    "indirizzo",
-    "adres",
-    "alamat",
-    "residence",
-    "wohnort",
-    "place\\s+of\\s+residence",
-  ),
-} as const satisfies Record<string, RegExp>;
-
-/** Ends the block of company and address at the top: what follows is the document's own business. */
-export const headerEnd = words(
-  "tel",
-  "te1",
-  "telephone",
-  "telefon",
-  "téléphone",
-  "phone",
-  "fax",
-  "h\\/?p",
-  "(?:tax\\s*)?invoice",
-  "receipt",
-  "cash\\s*(?:bill|sales?)",
-  "date",
-  "datum",
-  "rechnung",
-  "facture",
-  "factura",
-  "fattura",
-  "factuur",
-  "cashier",
-  "bill\\s*(?:no|to)",
-  "table",
-  "qty",
-  "description",
-  "item",
-  "order",
-  "e-?mail",
-  "dear",
-  "subject",
-  "doc(?:ument)?\\s*no",
-  "quittung",
-  "kassenbon",
-  "ticket",
-  "page",
-  "time",
-  "to",
-);
-
-/** Registrations inside the header: not part of an address, and not its end. */
-export const registration = words(
-  "gst",
-  "sst",
-  "vat",
-  "roc",
-  "rob",
-  "reg(?:n|d)?",
-  "co\\.?\\s*reg\\.?",
-  "company\\s*no",
-  "ssm",
-  "ust",
-  "siret",
-  "nif",
-  "p\\.?\\s*iva",
-  "site",
-  "branch",
-  "store",
-  "shop\\s*no",
-);
+/** Finds labels ("Tel.", "Date of birth:", "Kunden-Nr.") and the text that belongs to them. */
+import { type Box, boxHeight } from "../documents/geometry.ts";
+import { fold, type Token, tokenize } from "./fold.ts";
+import {
+  type LabelKind,
+  labelKinds,
+  labelWords,
+  nameLikeLabels,
+  numberWords,
+  personalNumberNouns,
+  weakLabels,
+} from "./label-words.ts";
+import { layoutOf, type Segment } from "./layout.ts";
+import type { OcrPage } from "./ocr.ts";
+import { isProse } from "./text-shapes.ts";
 
 /** A text part of one line. */
 export interface Located {
@@ -279,85 +22,207 @@ export interface Located {
   readonly text: string;
 }
 
-const separators = /^[\s:;.,#=\-–—)\]>]+/u;
+export interface Label {
+  readonly kind: LabelKind;
+  /** Letters and digits of the label, folded: "datfbirth". */
+  readonly word: string;
+  readonly segment: Segment;
+  /** Characters of the segment. */
+  readonly span: readonly [start: number, end: number];
+  /** A mark like ":" follows, or nothing. */
+  readonly marked: boolean;
+  /** What follows it in its segment, up to the next label. */
+  readonly rest: Located | undefined;
+}
+
+/** Most words of a label. */
+const maxTokens = 6;
+
+const split = (text: string): string[] => text.split(",").map((phrase) => fold(phrase).replace(/[^\p{L}\p{N}]/gu, ""));
+
+const dictionary = new Map<string, LabelKind>();
+for (const kind of labelKinds)
+  for (const word of split(labelWords[kind])) if (!dictionary.has(word)) dictionary.set(word, kind);
+const numbers = new Set(split(numberWords));
+for (const noun of split(personalNumberNouns)) {
+  for (const number of numbers) dictionary.set(noun + number, "idNumber");
+}
+const weak = new Set(split(weakLabels));
+const nameLike = new Set(split(nameLikeLabels));
+
+/** Kinds whose values begin with digits: such a label counts in the middle of a line too. */
+const numbered = new Set<LabelKind>(["phone", "taxId", "idNumber", "account", "card"]);
+
+const found = new WeakMap<OcrPage, readonly Label[]>();
+
+/** All labels of a page, in reading order; made once per page object. */
+export function labelsOf(page: OcrPage): readonly Label[] {
+  let labels = found.get(page);
+  if (labels === undefined) {
+    labels = layoutOf(page).segments.flatMap(labelsIn);
+    found.set(page, labels);
+  }
+  return labels;
+}
+
+/** Between words of one label. */
+const insideLabel = /^[\s.,\-_/&+()'’`]*$/;
+/** "Vorname(n)", "Surname(s)". */
+const plural = /^\s?\((?:s|n|en|e|es|r|in|innen|a|as|i)\)/;
+const numberSign = /^[\s.]*(?:#|n[°º]|№)/;
+/** What parts a label from its value, or ends the segment. */
+const colon = /^[\s.]*[:=#>|\]]|^\s*\.{2,}|^\s*[-–—]\s/;
+const ends = /^[\s.)\]}]*$/;
+/** What may stand before a label inside a line. */
+const opener = /(?:^|[:;|,/()[\]{}·•*–—=<>"]\s*|[-.]\s+|\d\s*)$/;
+
+function labelsIn(segment: Segment): Label[] {
+  const { folded, text } = segment;
+  const tokens = tokenize(folded);
+  const prose = isProse(text);
+  const matches: Omit<Label, "rest">[] = [];
+  for (let i = 0; i < tokens.length; i++) {
+    const match = longestAt(tokens, i, folded);
+    if (match === undefined) continue;
+    const start = tokens[i]!.start;
+    let end = tokens[match.last]!.end;
+    end += plural.exec(folded.slice(end))?.[0].length ?? 0;
+    end += numberSign.exec(folded.slice(end))?.[0].length ?? 0;
+    const after = folded.slice(end);
+    const first = i === 0 && start <= 4;
+    const colonFollows = colon.test(after) || /[#°º]$/.test(folded.slice(0, end));
+    const marked = colonFollows || ends.test(after);
+    const digitsFollow = numbered.has(match.kind) && match.word.length > 2 && /^[\s.:]*[+(]?\d/.test(after);
+    const placed = prose
+      ? /^\s*:/.test(after)
+      : first || colonFollows || digitsFollow || opener.test(folded.slice(0, start));
+    // A word like "to" or "name" is a label before a colon, or alone.
+    const alone = first && ends.test(after) && match.word.length > 2 && !nameLike.has(match.word);
+    const strong =
+      weak.has(match.word) || nameLike.has(match.word) || match.word.length <= 2 ? colonFollows || alone : true;
+    if (!placed || !(strong || (digitsFollow && match.kind === "phone"))) continue;
+    matches.push({ kind: match.kind, word: match.word, segment, span: [start, end], marked });
+    i = match.last;
+  }
+  return joinAlternatives(matches, folded).map((label, i, all) => {
+    const end = all[i + 1]?.span[0] ?? folded.length;
+    return { ...label, rest: locate(segment, label.span[1], end) };
+  });
+}
+
+/** "Surname / Nom / Nachname" is one label. */
+function joinAlternatives(labels: readonly Omit<Label, "rest">[], folded: string): Omit<Label, "rest">[] {
+  const joined: Omit<Label, "rest">[] = [];
+  for (const label of labels) {
+    const last = joined.at(-1);
+    if (last && /^\s*[/|(]\s*$/.test(folded.slice(last.span[1], label.span[0]))) {
+      const kind = last.kind === "other" ? label.kind : last.kind;
+      joined[joined.length - 1] = { ...last, kind, span: [last.span[0], label.span[1]], marked: label.marked };
+    } else joined.push(label);
+  }
+  return joined;
+}
+
+interface Match {
+  readonly kind: LabelKind;
+  readonly word: string;
+  /** Index of its last token. */
+  readonly last: number;
+}
+
+function longestAt(tokens: readonly Token[], first: number, folded: string): Match | undefined {
+  let word = "";
+  let best: Match | undefined;
+  for (let i = first; i < Math.min(tokens.length, first + maxTokens); i++) {
+    if (i > first && !insideLabel.test(folded.slice(tokens[i - 1]!.end, tokens[i]!.start))) break;
+    word += tokens[i]!.text;
+    // OCR reads "Te1" and "N0".
+    const kind = dictionary.get(word) ?? dictionary.get(word.replace(/0/g, "o").replace(/1/g, "l"));
+    if (kind !== undefined) best = { kind, word, last: i };
+  }
+  if (best === undefined) return undefined;
+  const next = tokens[best.last + 1];
+  if (next && numbers.has(next.text) && insideLabel.test(folded.slice(tokens[best.last]!.end, next.start))) {
+    // "no" and "n" only where a number sign makes sense: "GST No", not "Name N".
+    const withNumber = ["person", "company", "address", "party"].includes(best.kind) ? "other" : best.kind;
+    return { kind: withNumber, word: best.word + next.text, last: best.last + 1 };
+  }
+  return best;
+}
+
+/** The text between two places of a segment without marks and spaces at its start and end; undefined when nothing is left. */
+export function locate(segment: Segment, from: number, to: number): Located | undefined {
+  const raw = segment.text.slice(from, to);
+  const lead = /^[\s:;.,#=\-–—)\]>|*_]+/.exec(raw)?.[0].length ?? 0;
+  const text = raw.slice(lead).replace(/[\s:;,|*_([<]+$/, "");
+  if (!/[\p{L}\p{N}]/u.test(text)) return undefined;
+  const start = segment.span[0] + from + lead;
+  return { line: segment.line, span: [start, start + text.length], text };
+}
+
+/** A whole segment as a value. */
+export const wholeSegment = (segment: Segment): Located | undefined => locate(segment, 0, segment.text.length);
+
+/** Segments that begin with a label. */
+export function labelledSegments(page: OcrPage): ReadonlyMap<Segment, Label> {
+  const map = new Map<Segment, Label>();
+  for (const label of labelsOf(page)) if (!map.has(label.segment) && label.span[0] <= 4) map.set(label.segment, label);
+  return map;
+}
+
+export interface Candidate extends Located {
+  /** The segment it is in. */
+  readonly segment: Segment;
+  readonly place: "same" | "right" | "below";
+}
 
 /**
- * The values that belong to a label: after it on its line, else to its right in the same row, else right below it.
- * Several labels on a line end each other's value at `stop`.
+ * Where the value of a label may stand, likeliest first: after it in its segment, to its right in the row, or below it.
+ * Other labels are no values.
  */
-export function labelled(page: OcrPage, label: RegExp, stop?: RegExp): Located[] {
-  const found: Located[] = [];
-  page.lines.forEach((line, index) => {
-    for (const match of line.text.matchAll(new RegExp(label.source, "giu"))) {
-      const from = match.index + match[0].length;
-      const rest = line.text.slice(from);
-      const gap = separators.exec(rest)?.[0].length ?? 0;
-      let end = line.text.length;
-      if (stop) {
-        const next = new RegExp(stop.source, "iu").exec(line.text.slice(from + gap));
-        if (next && next.index > 0) end = from + gap + next.index;
-      }
-      const value = trimmed(line, index, from + gap, end);
-      if (value) found.push(value);
-      else {
-        const beside = rightOf(page, index) ?? below(page, index);
-        if (beside !== undefined) {
-          const text = page.lines[beside]!.text;
-          const located = trimmed(page.lines[beside]!, beside, separators.exec(text)?.[0].length ?? 0, text.length);
-          if (located) found.push(located);
-        }
-      }
-    }
-  });
-  return found;
+export function valueCandidates(page: OcrPage, label: Label): Candidate[] {
+  const { segment, rest } = label;
+  if (rest) return [{ ...rest, segment, place: "same" }];
+  const last = labelsOf(page)
+    .filter((other) => other.segment === segment)
+    .at(-1);
+  if (last !== label) return [];
+  const layout = layoutOf(page);
+  const labelled = labelledSegments(page);
+  const take = (at: Segment | undefined, place: "right" | "below"): Candidate[] => {
+    if (at === undefined || labelled.has(at)) return [];
+    const value = wholeSegment(at);
+    return value ? [{ ...value, segment: at, place }] : [];
+  };
+  let beside = layout.right(segment);
+  while (beside && !/[\p{L}\p{N}]/u.test(beside.text)) beside = layout.right(beside);
+  const under = layout.below(segment);
+  const right = take(beside, "right");
+  const below = take(under, "below");
+  if (right.length === 0 || below.length === 0) return [...right, ...below];
+  return standsUnder(segment.box, under!.box, beside!) ? [...below, ...right] : [...right, ...below];
 }
 
-function trimmed(line: OcrLine, index: number, start: number, end: number): Located | undefined {
-  const raw = line.text.slice(start, end);
-  const text = raw.trim();
-  if (!/[\p{L}\d]/u.test(text)) return undefined;
-  const from = start + raw.indexOf(text);
-  return { line: index, span: [from, from + text.length], text };
+/** A grid of labels with values under them, rather than values to the right. */
+function standsUnder(label: Box, under: Box, beside: Segment): boolean {
+  if (/^\s*[:=]/.test(beside.text)) return false;
+  const height = boxHeight(label);
+  const aligned = Math.abs(under[0] - label[0]) < height;
+  return aligned && under[1] - label[3] < height && beside.box[0] - label[2] > 3 * height;
 }
 
-/** The nearest line with letters or digits to the right in the same row. */
-export function rightOf(page: OcrPage, index: number): number | undefined {
-  const { box } = page.lines[index]!;
-  let best: number | undefined;
-  page.lines.forEach((other, i) => {
-    if (i === index || !/[\p{L}\d]/u.test(other.text)) return;
-    const overlap = Math.min(box[3], other.box[3]) - Math.max(box[1], other.box[1]);
-    if (other.box[0] < box[2] - 2 || overlap < 0.5 * Math.min(boxHeight(box), boxHeight(other.box))) return;
-    if (best === undefined || other.box[0] < page.lines[best]!.box[0]) best = i;
-  });
-  return best;
-}
-
-/** The nearest line below that starts near or overlaps it, at most two line heights away. */
-export function below(page: OcrPage, index: number): number | undefined {
-  const { box } = page.lines[index]!;
-  let best: number | undefined;
-  page.lines.forEach((other, i) => {
-    const distance = other.box[1] - box[3];
-    const overlap = Math.min(box[2], other.box[2]) - Math.max(box[0], other.box[0]);
-    if (i === index || distance < -0.3 * boxHeight(box) || distance > 1.5 * boxHeight(box)) return;
-    if (overlap < 0.3 * Math.min(boxWidth(box), boxWidth(other.box)) || other.box[1] <= box[1]) return;
-    if (best === undefined || other.box[1] < page.lines[best]!.box[1]) best = i;
-  });
-  return best;
-}
-
-/** Whether the label stands before position `at` on the line, or alone to the left of it in the same row. */
-export function hasLabelBefore(page: OcrPage, index: number, at: number, label: RegExp): boolean {
-  if (label.test(page.lines[index]!.text.slice(0, at))) return true;
-  const { box } = page.lines[index]!;
-  return page.lines.some((other, i) => {
-    if (i === index || other.box[2] > box[0] + 2) return false;
-    const overlap = Math.min(box[3], other.box[3]) - Math.max(box[1], other.box[1]);
-    return (
-      overlap > 0.5 * Math.min(boxHeight(box), boxHeight(other.box)) &&
-      label.test(other.text) &&
-      rightOf(page, i) === index
-    );
-  });
+/** The label that a position on a line belongs to: the last before it in its segment, else the one to the left or above. */
+export function labelBefore(page: OcrPage, line: number, at: number): Label | undefined {
+  const layout = layoutOf(page);
+  const segment = layout.segments.find((s) => s.line === line && s.span[0] <= at && at < s.span[1]);
+  if (segment === undefined) return undefined;
+  const labels = labelsOf(page);
+  const before = labels.filter((label) => label.segment === segment && segment.span[0] + label.span[1] <= at).at(-1);
+  if (before) return before;
+  for (const label of labels) {
+    if (label.rest || label.segment === segment) continue;
+    const candidates = valueCandidates(page, label);
+    if (candidates.some((candidate) => candidate.segment === segment)) return label;
+  }
+  return undefined;
 }

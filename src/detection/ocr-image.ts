@@ -1,6 +1,6 @@
 /** Makes of a page or a line image what the OCR engine reads best, and leads its boxes back. */
 import sharp, { type Sharp } from "sharp";
-import type { Box, Quad, Size } from "../documents/geometry.ts";
+import type { Box, Quad } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { findComponents, type GreyImage, inkMask } from "./components.ts";
 import { closeGaps, normalisePaper } from "./paper.ts";
@@ -31,21 +31,11 @@ export async function preparePage(image: RasterImage): Promise<OcrImage> {
   const grey = await toGrey(image);
   const { textHeight, skew, broken } = await judge(grey);
   const turn = Math.abs(skew) > minSkew ? skew : 0;
-  const wanted = textHeight === undefined ? 1 : bestTextHeight / textHeight;
   const fitting = Math.sqrt(maxPixels / (image.width * image.height));
-  const scale = Math.min(Math.max(1, Math.min(maxScale, wanted)), fitting);
+  const scale = Math.min(wantedScale(textHeight), fitting);
 
-  let upright = grey;
-  if (turn !== 0) {
-    const pipeline = sharp(grey.data, { raw: { ...sizeOf(grey), channels: 1 }, limitInputPixels: false });
-    upright = await rawGrey(pipeline.rotate(-turn, { background: "#ffffff" }));
-  }
-  let work = upright;
-  if (scale > 1.05 || scale < 1) {
-    const pipeline = sharp(upright.data, { raw: { ...sizeOf(upright), channels: 1 }, limitInputPixels: false });
-    const [width, height] = [Math.round(upright.width * scale), Math.round(upright.height * scale)];
-    work = await rawGrey(pipeline.resize({ width, height, fit: "fill", kernel: "cubic" }));
-  }
+  const upright = turn === 0 ? grey : await rawGrey(raw(grey).rotate(-turn, { background: "#ffffff" }));
+  let work = scale > 1.05 || scale < 1 ? await resized(upright, scale) : upright;
   work = await normalisePaper(work);
   if (textHeight !== undefined) await removeRules(work, textHeight * scale);
   if (broken) work = await blurred(await closeGaps(work));
@@ -61,31 +51,27 @@ export async function preparePage(image: RasterImage): Promise<OcrImage> {
   return { encoded: toPgm(work), toOriginal, skew: turn };
 }
 
-/** An image of one line: paper around it, enlarged when it is low, slightly blurred (dotted and ragged print reads better). */
+/** Small text is enlarged; very large text is reduced, only to save time, and less far, for the small print beside it. */
+function wantedScale(textHeight: number | undefined): number {
+  if (textHeight === undefined) return 1;
+  const wanted = bestTextHeight / textHeight;
+  return wanted < 0.5 ? 1.5 * wanted : Math.min(maxScale, Math.max(1, wanted));
+}
+
+/** An image of one line: enlarged when it is low, on white paper, slightly blurred (ragged print reads better so). */
 export async function prepareLine(image: RasterImage): Promise<OcrImage> {
   const grey = await toGrey(image);
-  const scale = Math.min(4, Math.max(1, 48 / grey.height));
-  const enlarged =
-    scale === 1
-      ? grey
-      : await rawGrey(
-          sharp(grey.data, { raw: { ...sizeOf(grey), channels: 1 } }).resize({
-            width: Math.round(grey.width * scale),
-            height: Math.round(grey.height * scale),
-            fit: "fill",
-            kernel: "cubic",
-          }),
-        );
+  const scale = Math.min(4, Math.max(1, 40 / grey.height));
+  const enlarged = await normalisePaper(await resized(grey, scale));
   const border = 12;
-  const level = paperLevel(grey.data);
-  const padded = sharp(enlarged.data, { raw: { ...sizeOf(enlarged), channels: 1 } }).extend({
+  const padded = raw(enlarged).extend({
     top: border,
     bottom: border,
     left: border,
     right: border,
-    background: { r: level, g: level, b: level },
+    background: "#ffffff",
   });
-  const work = await rawGrey(padded.blur(1));
+  const work = await blurred(await rawGrey(padded));
   const [sx, sy] = [image.width / enlarged.width, image.height / enlarged.height];
   return { encoded: toPgm(work), toOriginal: (x, y) => [(x - border) * sx, (y - border) * sy], skew: 0 };
 }
@@ -99,39 +85,31 @@ export function quadOnOriginal(box: Box, toOriginal: OcrImage["toOriginal"]): Qu
 
 async function judge(grey: GreyImage): Promise<PageLayoutEstimate> {
   const scale = Math.min(1, estimateSide / Math.max(grey.width, grey.height));
-  let small = grey;
-  if (scale < 1) {
-    const pipeline = sharp(grey.data, { raw: { ...sizeOf(grey), channels: 1 }, limitInputPixels: false });
-    small = await rawGrey(pipeline.resize({ width: Math.max(1, Math.round(grey.width * scale)) }));
-  }
+  const small = await resized(grey, scale);
   const components = await findComponents(await inkMask(small), small.width, small.height);
   const { textHeight, ...rest } = estimateLayout(components);
   return { ...rest, textHeight: textHeight === undefined ? undefined : (textHeight * grey.width) / small.width };
 }
 
-const blurred = ({ data, width, height }: GreyImage): Promise<GreyImage> =>
-  rawGrey(sharp(data, { raw: { width, height, channels: 1 }, limitInputPixels: false }).blur(1));
-
-const sizeOf = ({ width, height }: Size): Size => ({ width, height });
+const raw = ({ data, width, height }: GreyImage): Sharp =>
+  sharp(data, { raw: { width, height, channels: 1 }, limitInputPixels: false });
 
 const toGrey = ({ data, width, height }: RasterImage): Promise<GreyImage> =>
   rawGrey(sharp(data, { raw: { width, height, channels: 3 }, limitInputPixels: false }));
 
+const blurred = (grey: GreyImage): Promise<GreyImage> => rawGrey(raw(grey).blur(1));
+
+async function resized(grey: GreyImage, scale: number): Promise<GreyImage> {
+  if (scale === 1) return grey;
+  const side = (length: number): number => Math.max(1, Math.round(length * scale));
+  return rawGrey(
+    raw(grey).resize({ width: side(grey.width), height: side(grey.height), fit: "fill", kernel: "cubic" }),
+  );
+}
+
 async function rawGrey(pipeline: Sharp): Promise<GreyImage> {
   const { data, info } = await pipeline.toColourspace("b-w").raw().toBuffer({ resolveWithObject: true });
   return { data, width: info.width, height: info.height };
-}
-
-/** The brightness most of the lighter half of the pixels have. */
-function paperLevel(data: Uint8Array): number {
-  const histogram = new Uint32Array(256);
-  for (const value of data) histogram[value]!++;
-  let left = data.length / 4;
-  for (let level = 255; level > 0; level--) {
-    left -= histogram[level]!;
-    if (left <= 0) return level;
-  }
-  return 255;
 }
 
 function toPgm({ data, width, height }: GreyImage): Uint8Array {

@@ -1,123 +1,278 @@
-/** Where on a page company and address stand, told by layout and not by words alone. */
-import { boxHeight } from "../documents/geometry.ts";
-import { below, headerEnd, labels, registration } from "./labels.ts";
+/** Parts of a page told by layout: the table of items, and blocks of names with their address. */
+import { boxHeight, boxWidth } from "../documents/geometry.ts";
+import { addressScore, isCountry, strongAddress, weakAddress } from "./address-shapes.ts";
+import { hasLegalForm, isCompanyLike } from "./company-words.ts";
+import { findDates } from "./date-shapes.ts";
+import { fold } from "./fold.ts";
+import { type Label, labelledSegments, labelsOf } from "./labels.ts";
+import { type Layout, layoutOf, type Segment } from "./layout.ts";
 import type { OcrPage } from "./ocr.ts";
+import { isAmount, isNameShaped, isProse } from "./text-shapes.ts";
 
-const maxHeaderLines = 14;
-
-const letters = (text: string): number => text.match(/\p{L}/gu)?.length ?? 0;
-
-/** Lines of a title ("TAX INVOICE") and others that belong to nobody. */
-const title =
-  /^\W*(?:(?:simplified\s+)?(?:tax\s+)?(?:invoice|receipt|rechnung|facture|factura|fattura|factuur|quittung|kassenbon)|cash\s*(?:bill|sales?)|credit\s*note|copy|original|duplicate|thank\s*you.*|welcome.*)\W*$/iu;
-
-/** Company endings that stand for themselves. */
-export const companySuffix =
-  /(?<![\p{L}\d])(?:sdn\.?\s*bhd|s\s?d\s?n\.?\s*b\s?h\s?d|bhd|pte\.?\s*ltd|ltd|limited|llc|l\.l\.c|inc|incorporated|corp(?:oration)?|company|co\.,?\s*ltd|plc|gmbh(?:\s*&\s*co\.?\s*kg)?|mbh|ohg|kg|e\.\s?k|ag|s\.?a\.?r\.?l|s\.?a\.?s|sarl|sas|s\.?p\.?a|s\.?r\.?l|s\.l|s\.?l\.?u|b\.?v|n\.v|vof|enterprise|enterprises|trading|holdings?|industries|hardware|restaurant|restoran|supermarket|mart)(?:\.|(?![\p{L}]))/iu;
-
-const streetWord =
-  /(?<![\p{L}\d])(?:jalan|jln|jl|lorong|lrg|taman|tmn|bandar|kampung|kg\.|persiaran|lebuh(?:raya)?|plaza|bangunan|kawasan|seksyen|wisma|menara|street|str?|road|rd|avenue|ave|lane|drive|boulevard|blvd|court|highway|hwy|crescent|p\.?\s*o\.?\s*box|rue|allée|chemin|place|impasse|quai|calle|plaza|paseo|avda|via|viale|piazza|corso|straat|laan|weg|plein|gracht|kade|platz|allee|gasse|damm|ufer)(?:\.|(?![\p{L}]))|\p{L}{3,}(?:stra(?:ß|ss)e|str\.|weg|platz|gasse|allee|straat|laan|plein|gracht)(?![\p{L}])/iu;
-
-/** Words that belong to an address only beside another sign of one. */
-const weakWord =
-  /(?<![\p{L}])(?:lot|unit|block|blk|level|floor|suite|section|square|no)(?![\p{L}])\s*[.:]?\s*[\p{L}]?-?\d/iu;
-
-const numberFirst = /^\W*(?:no\s*[.:]?\s*|lot\s*|#)?\d+[a-z]?(?:\s*[-,&/]\s*\d*[a-z]?)*\s*[,.]?\s+\p{L}{3,}/iu;
-const numberLast = /\p{L}{3,}\.?\s+\d{1,4}\s?[a-z]?\W*$/iu;
-/** Postcode with a town: 41050 KLANG, D-10115 Berlin, 1012 AB Amsterdam, SW1A 1AA, Springfield, IL 62704. */
-const postcode =
-  /(?<!\d)\d{5}(?:-\d{4})?\s+\p{L}{3,}|(?<![\p{L}\d])[a-z]-\d{4,5}\s+\p{L}{3,}|(?<!\d)\d{4}\s?[a-z]{2}\s+\p{L}{3,}|(?<![\p{L}\d])[a-z]{1,2}\d[a-z\d]?\s*\d[a-z]{2}(?![\p{L}\d])|\p{L}{3,},?\s+[A-Z]{2}\s+\d{5}(?!\d)|(?<!\d)\d{4}\s+\p{Lu}\p{L}{3,}$/iu;
-
-/** How much a line looks like part of an address, 0…1, by its own words. */
-export function addressScore(text: string): number {
-  if (letters(text) < 3) return 0;
-  let score = 0;
-  if (streetWord.test(text)) score += 0.45;
-  if (postcode.test(text)) score += 0.5;
-  if (weakWord.test(text)) score += 0.25;
-  if (numberFirst.test(text)) score += 0.2;
-  else if (numberLast.test(text) && streetWord.test(text)) score += 0.25;
-  if (/,\s*$/.test(text)) score += 0.1;
-  return Math.min(1, score);
-}
-
-export interface HeaderZone {
-  /** Line indices that name the company. */
-  readonly company: readonly number[];
-  readonly address: readonly number[];
-  /** All lines of the zone. */
-  readonly lines: readonly number[];
-}
+const tableHeads = new Set(
+  `qty quantity uom uprice unitprice sprice price rsp amount amt description desc item itemdesc items product particulars total disc discount tax unit
+  menge anzahl stk preis einzelpreis betrag gesamt bezeichnung beschreibung leistung artikel einheit
+  quantite qte prix prixunitaire pu montant designation libelle article unite prestation
+  cantidad cant precio preciounitario importe descripcion concepto articulo unidad
+  quantita qta prezzo prezzounitario importo descrizione articolo unita
+  aantal prijs stukprijs bedrag omschrijving artikel eenheid`.split(/\s+/),
+);
+/** May stand beside heads of columns, and are none by themselves. */
+const besideHeads = new Set("no nr pos gst sr vat code rm eur usd incl excl ht ttc mwst iva btw tva in of".split(" "));
+const totals =
+  /(?<![\p{L}])(?:(?:sub\s?-?\s?|grand\s|nett?\s)?total[ei]?|totaal|subtotaal|subtotale|gesamt(?:betrag)?|summe|zwischensumme|sous-total|net a payer|amount due|balance|base imponible|imponibile|jumlah)(?![\p{L}])/u;
 
 /**
- * The block at the top of a receipt or invoice: who sends it, then where they are. It ends at the first line about a
- * telephone, the invoice or a date. Empty when the top of the page has nothing that looks like a sender.
+ * Whether a segment stands in the table of what was bought, between its head and the totals. Item names there look like
+ * names of persons, shops and streets and are none of them.
  */
-export function headerZone(page: OcrPage): HeaderZone {
-  const company: number[] = [];
-  const address: number[] = [];
-  const lines: number[] = [];
-  let sender = false;
-  let closed = false;
-  for (let i = 0; i < Math.min(page.lines.length, maxHeaderLines); i++) {
-    const line = page.lines[i]!;
-    const { text } = line;
-    if (letters(text) < 3 && !postcode.test(text)) continue;
-    // A registration number alone on its line is nobody's name.
-    if (!/\p{L}{3,}/u.test(text) && company.length + address.length === 0) continue;
-    if (title.test(text)) {
-      if (company.length + address.length > 1) {
-        closed = true;
-        break;
-      }
-      continue;
-    }
-    if (registration.test(text) && addressScore(text) < 0.4) {
-      sender = true;
-      continue;
-    }
-    const likeAddress = addressScore(text);
-    if (headerEnd.test(text) && likeAddress < 0.4 && !companySuffix.test(text)) {
-      closed = true;
-      if (labels.phone.test(text)) sender = true;
-      if (company.length === 0 && address.length === 0) continue;
-      break;
-    }
-    const previous = page.lines[lines.at(-1) ?? i]!;
-    // A wide gap ends the block, unless it is the one under a large name.
-    if (address.length > 0 && line.box[1] - previous.box[3] > 2.5 * boxHeight(line.box)) break;
-    lines.push(i);
-    if (likeAddress >= 0.2 || (address.length > 0 && !companySuffix.test(text))) {
-      address.push(i);
-      sender ||= likeAddress >= 0.4;
-    } else {
-      company.push(i);
-      sender ||= companySuffix.test(text);
-    }
-  }
-  if (!sender || (!closed && address.length === 0)) return { company: [], address: [], lines: [] };
-  return { company, address, lines };
+export function inItemTable(page: OcrPage): (segment: Segment) => boolean {
+  const head = tableHead(page);
+  if (head === undefined) return () => false;
+  const { segments } = layoutOf(page);
+  const end = segments.find((segment) => segment.box[1] > head && totals.test(segment.folded) && !isHeadCell(segment));
+  const bottom = end ? end.box[1] : head + 0.25 * page.height;
+  return ({ box }) => box[1] >= head && box[3] <= bottom + 0.5 * boxHeight(box);
 }
 
-/** Lines under "Bill to" and the like: the first is a person or company, the others its address. */
-export function partyBlocks(page: OcrPage): { readonly name: number; readonly address: readonly number[] }[] {
-  const blocks: { name: number; address: number[] }[] = [];
-  page.lines.forEach((line, index) => {
-    const bare = line.text.replace(/[\s:.-]+$/u, "").trim();
-    const match = labels.party.exec(bare);
-    if (!match || match.index > 0 || match[0].length < bare.length) return;
-    const chain: number[] = [];
-    let at = below(page, index);
-    while (at !== undefined && chain.length < 6) {
-      const { text } = page.lines[at]!;
-      if (headerEnd.test(text) && addressScore(text) < 0.4 && !companySuffix.test(text)) break;
-      chain.push(at);
-      at = below(page, at);
-    }
-    // A single line below may be anything; an address makes it a block.
-    const [name, ...address] = chain;
-    if (name !== undefined && address.some((i) => addressScore(page.lines[i]!.text) >= 0.4))
-      blocks.push({ name, address });
-  });
-  return blocks;
+const wordsOf = ({ folded }: Segment): string[] => folded.split(/[^\p{L}]+/u).filter(Boolean);
+
+const isHeadCell = (segment: Segment): boolean => {
+  const words = wordsOf(segment);
+  return (
+    words.some((word) => tableHeads.has(word)) && words.every((word) => tableHeads.has(word) || besideHeads.has(word))
+  );
+};
+
+/** Where the first row lies that has two or more heads of columns (its bottom edge). */
+function tableHead(page: OcrPage): number | undefined {
+  const layout = layoutOf(page);
+  for (const segment of layout.segments) {
+    if (!isHeadCell(segment)) continue;
+    let heads = new Set(wordsOf(segment).filter((word) => tableHeads.has(word))).size;
+    for (let next = layout.right(segment); next; next = layout.right(next)) if (isHeadCell(next)) heads++;
+    if (heads >= 2) return segment.box[3];
+  }
+  return undefined;
 }
+
+/** A name with an address under it, or one of the two alone. */
+export interface Party {
+  readonly names: readonly Segment[];
+  readonly address: readonly Segment[];
+  /** At the top of the page, as who sends the document stands. */
+  readonly sender: boolean;
+}
+
+type Role = "stop" | "skip" | "plain" | "weak" | "strong";
+
+const contact = /@|(?<![\p{L}])www\.|https?:|(?<![\p{L}])(?:tel|fax|fon|phone)(?![\p{L}])/u;
+const registrationLine = /^\W*(?:\(?\s*[a-z]{0,3}\d{5,12}\s?-\s?[a-z]\s*\)?|\(?\d{12}\s*\(.*\))\W*$/u;
+const time = /(?<!\d)\d{1,2}:\d{2}(?!\d)/;
+
+/** What a line is to an address block. */
+function roleOf(segment: Segment, labels: ReadonlyMap<Segment, Label>, inTable: (segment: Segment) => boolean): Role {
+  const { text, folded } = segment;
+  const label = labels.get(segment);
+  const score = addressScore(text);
+  if (inTable(segment) || isAmount(text) || isProse(text)) return "stop";
+  if (registrationLine.test(folded)) return "skip";
+  if (contact.test(folded) || (score < strongAddress && (time.test(text) || findDates(text).length > 0))) return "stop";
+  if (label) {
+    if (label.kind === "taxId" || label.kind === "idNumber") return score >= strongAddress ? "strong" : "skip";
+    if (label.kind === "address" && (!label.marked || label.rest) && score >= weakAddress)
+      return score >= strongAddress ? "strong" : "weak";
+    // "BANK ISLAM", "POS CAFE": the word is part of a name where other words follow without a mark.
+    const partOfName = !label.marked && label.rest !== undefined && label.span[0] === 0;
+    if (!(partOfName && (score >= strongAddress || isCompanyLike(text)))) return "stop";
+  }
+  if (score >= strongAddress) return "strong";
+  if (score >= weakAddress) return "weak";
+  const letters = folded.match(/\p{L}/gu)?.length ?? 0;
+  const digits = folded.match(/\d/g)?.length ?? 0;
+  return letters < 3 || letters < digits ? "skip" : "plain";
+}
+
+const partiesOf = new WeakMap<OcrPage, readonly Party[]>();
+
+/** All blocks of names and addresses on a page; made once per page object. */
+export function findParties(page: OcrPage): readonly Party[] {
+  let parties = partiesOf.get(page);
+  if (parties === undefined) {
+    parties = makeParties(page);
+    partiesOf.set(page, parties);
+  }
+  return parties;
+}
+
+function makeParties(page: OcrPage): Party[] {
+  const layout = layoutOf(page);
+  const labels = labelledSegments(page);
+  const inTable = inItemTable(page);
+  const roles = new Map(layout.segments.map((segment) => [segment, roleOf(segment, labels, inTable)]));
+  const used = new Set<Segment>();
+  const parties: Party[] = [];
+  for (const chain of columnChains(layout)) {
+    for (const run of addressRuns(chain, roles)) {
+      const address = run.filter((segment) => roles.get(segment) !== "skip" && !used.has(segment));
+      if (address.length === 0) continue;
+      for (const segment of address) used.add(segment);
+      const sender =
+        run[0]!.box[1] < 0.35 * page.height &&
+        parties.every((party) => !party.sender || party.address[0]!.box[1] >= run[0]!.box[1]);
+      const above = namesAbove(run[0]!, layout, roles, used, sender);
+      const names = above.length > 0 || !sender ? above : namesBeside(run[0]!, layout, roles, used);
+      for (const segment of names) used.add(segment);
+      parties.push({ names, address, sender });
+    }
+  }
+  return [...parties, ...labelledParties(page, layout, roles, used)];
+}
+
+/** Segments that follow each other downwards in a column, with gaps of up to two lines. */
+function columnChains(layout: Layout): Segment[][] {
+  const taken = new Set<Segment>();
+  const chains: Segment[][] = [];
+  const byTop = [...layout.segments].sort((a, b) => a.box[1] - b.box[1]);
+  for (const start of byTop) {
+    if (taken.has(start)) continue;
+    const chain: Segment[] = [];
+    for (let at: Segment | undefined = start; at && !taken.has(at); at = layout.below(at)) {
+      chain.push(at);
+      taken.add(at);
+    }
+    chains.push(chain);
+  }
+  return chains;
+}
+
+/** Runs of lines that are an address: one strong line, or two weak ones that follow each other, and what stands between them. */
+function addressRuns(chain: readonly Segment[], roles: ReadonlyMap<Segment, Role>): Segment[][] {
+  const runs: Segment[][] = [];
+  let run: Segment[] = [];
+  let pending: Segment[] = [];
+  const close = (): void => {
+    const strong = run.some((segment) => roles.get(segment) === "strong");
+    const weak = run.filter((segment) => roles.get(segment) === "weak");
+    if (strong || (weak.length > 1 && weak.reduce((sum, segment) => sum + addressScore(segment.text), 0) > 0.6)) {
+      // The town, state or country under the street has no sign of its own.
+      const tail = pending.filter((segment) => roles.get(segment) === "plain").slice(0, 2);
+      const fits = tail.filter(
+        (segment) => isCountry(segment.text) || (segment.text.split(/\s+/).length <= 6 && !hasLegalForm(segment.text)),
+      );
+      runs.push([...run, ...(tail.length === fits.length ? fits : [])]);
+    }
+    run = [];
+    pending = [];
+  };
+  for (const segment of chain) {
+    const role = roles.get(segment)!;
+    const gap = (pending.at(-1) ?? run.at(-1)) ? segment.box[1] - (pending.at(-1) ?? run.at(-1))!.box[3] : 0;
+    if (run.length > 0 && gap > 1.4 * boxHeight(segment.box)) close();
+    if (role === "stop") close();
+    else if (role === "weak" || role === "strong") {
+      run.push(...pending, segment);
+      pending = [];
+    } else if (run.length > 0) {
+      if (role === "plain" && hasLegalForm(segment.text)) close();
+      else if (pending.length < 2) pending.push(segment);
+      else close();
+    }
+  }
+  close();
+  return runs;
+}
+
+/** Lines above an address that say whose it is. */
+function namesAbove(
+  first: Segment,
+  layout: Layout,
+  roles: ReadonlyMap<Segment, Role>,
+  used: ReadonlySet<Segment>,
+  sender: boolean,
+): Segment[] {
+  const names: Segment[] = [];
+  let at = first;
+  // The sender's name is often large and stands apart.
+  const reach = sender ? 4 : 1.4;
+  while (names.length < (sender ? 4 : 3)) {
+    const above = aboveWithin(at, layout, reach);
+    if (above === undefined || used.has(above)) break;
+    const role = roles.get(above);
+    at = above;
+    if (role === "skip") continue;
+    if (role === "stop") {
+      // A title between the name and the address, as on receipts.
+      if (sender && above.box[1] < 0.2 * layout.page.height && names.length === 0) continue;
+      break;
+    }
+    names.unshift(above);
+  }
+  return names;
+}
+
+/** The sender's name in another column: what looks like an organisation or is set large, no lower than the address. */
+function namesBeside(
+  first: Segment,
+  layout: Layout,
+  roles: ReadonlyMap<Segment, Role>,
+  used: ReadonlySet<Segment>,
+): Segment[] {
+  const heights = layout.segments.map(({ box }) => boxHeight(box)).sort((a, b) => a - b);
+  const typical = heights[heights.length >> 1] ?? 0;
+  const candidates = layout.segments.filter(
+    (segment) => roles.get(segment) === "plain" && !used.has(segment) && segment.box[1] <= first.box[3] + 2 * typical,
+  );
+  const named = candidates.filter(({ text }) => isCompanyLike(text));
+  return (named.length > 0 ? named : candidates.filter(({ box }) => boxHeight(box) > 1.4 * typical)).slice(0, 2);
+}
+
+function aboveWithin(segment: Segment, layout: Layout, lines: number): Segment | undefined {
+  const near = layout.above(segment);
+  if (near)
+    return segment.box[1] - near.box[3] <= lines * Math.max(boxHeight(segment.box), boxHeight(near.box))
+      ? near
+      : undefined;
+  let best: Segment | undefined;
+  for (const other of layout.segments) {
+    const gap = segment.box[1] - other.box[3];
+    if (gap < 0 || gap > lines * Math.max(boxHeight(segment.box), boxHeight(other.box))) continue;
+    const shared = Math.min(segment.box[2], other.box[2]) - Math.max(segment.box[0], other.box[0]);
+    if (shared < 0.4 * Math.min(boxWidth(segment.box), boxWidth(other.box))) continue;
+    if (best === undefined || other.box[3] > best.box[3]) best = other;
+  }
+  return best;
+}
+
+/** What stands under "Bill to" and the like: first whose it is, then the address, whatever it looks like. */
+function labelledParties(
+  page: OcrPage,
+  layout: Layout,
+  roles: ReadonlyMap<Segment, Role>,
+  used: Set<Segment>,
+): Party[] {
+  const parties: Party[] = [];
+  for (const label of labelsOf(page)) {
+    if (label.kind !== "party" || label.rest || !label.marked) continue;
+    const column: Segment[] = [];
+    let at = layout.below(label.segment);
+    while (at && column.length < 6 && roles.get(at) !== "stop") {
+      if (column.length > 0 && at.box[1] - column.at(-1)!.box[3] > 1.4 * boxHeight(at.box)) break;
+      column.push(at);
+      at = layout.below(at);
+    }
+    const free = column.filter((segment) => !used.has(segment) && roles.get(segment) !== "skip");
+    const [name, ...address] = free;
+    if (name === undefined) continue;
+    const likely =
+      isNameShaped(name.text) || column.some(({ text }) => isCompanyLike(text) || addressScore(text) >= weakAddress);
+    if (!likely) continue;
+    for (const segment of free) used.add(segment);
+    const named = column[0] === name;
+    parties.push({ names: named ? [name] : [], address: named ? address : free, sender: false });
+  }
+  return parties;
+}
+
+/** Whether text under or beside a party's label starts with a form of address ("Attn", "c/o"). */
+export const isCareOf = (text: string): boolean => /^\W*(?:c\/o|attn|att|z\.?\s?hd|p\/a|t\.?a\.?v)/u.test(fold(text));

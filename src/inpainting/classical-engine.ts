@@ -6,6 +6,7 @@ import { type Box, clipBox, roundOut } from "../documents/geometry.ts";
 import { codedError } from "../errors.ts";
 import { defaultFace } from "../rendering/fonts.ts";
 import { measureText } from "../rendering/text.ts";
+import type { TextFit } from "./fit-candidate.ts";
 import { analyseInk, type InkAnalysis } from "./ink.ts";
 import { measureStyle } from "./ink-style.ts";
 import { createPacer, type Pacer } from "./pacer.ts";
@@ -15,7 +16,7 @@ import { measuringFactor, type Plane, shrinkLargeImage } from "./planes.ts";
 import { seededRandom } from "./random.ts";
 import { findRuledLines, markRuledLines } from "./ruled-lines.ts";
 import { drawText } from "./text-drawing.ts";
-import { fitText, type TextFit } from "./text-fit.ts";
+import { fitText } from "./text-fit.ts";
 import { textInk } from "./text-ink.ts";
 
 /** Lines higher than this are measured at a lower resolution; they are always drawn at the full one. */

@@ -78,3 +78,17 @@ export function findComponents(mask: Uint8Array, width: number, height: number):
   }
   return { labels, list: boxes.map((box, i) => ({ box, area: areas[i]! })) };
 }
+
+/** Labels of the ink that belongs to the text: at least half of it lies in the box. Rules and neighbours do not. */
+export function ownComponents(labels: Int32Array, areas: readonly number[], box: Box, width: number): Set<number> {
+  const inside = new Map<number, number>();
+  for (let y = Math.max(0, box[1]); y < Math.min(box[3], labels.length / width); y++) {
+    for (let x = Math.max(0, box[0]); x < Math.min(box[2], width); x++) {
+      const label = labels[y * width + x]!;
+      if (label > 0) inside.set(label, (inside.get(label) ?? 0) + 1);
+    }
+  }
+  const own = new Set<number>();
+  for (const [label, count] of inside) if (count * 2 >= areas[label - 1]!) own.add(label);
+  return own;
+}

@@ -1,10 +1,10 @@
 /** How the old text looks beyond its typeface: stroke weight, softness, colour, unevenness. The new text gets the same. */
 import type { Box } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
+import { drawPlane, type TextFit } from "./fit-candidate.ts";
 import { type InkAnalysis, paperAt } from "./ink.ts";
 import type { Pacer } from "./pacer.ts";
 import { blurPlane, type Plane } from "./planes.ts";
-import { drawPlane, type TextFit } from "./text-fit.ts";
 
 /** Lengths in pixels of the plane that was measured. */
 export interface InkStyle {
@@ -43,17 +43,15 @@ export async function measureStyle(
   let embolden = 0;
   let blur = 0.5;
   let drawn = draw(0);
-  for (const steps of [4, 5]) {
+  const thinnest = -0.025 * fit.sizePx;
+  const boldest = 0.07 * fit.sizePx;
+  for (const steps of [2, 1]) {
     await pacer.pause();
     // Blurring lowers the gradients for the same ink; emboldening raises the area.
     blur = bisect(0.15, 3.5, 6, (sigma) => statistics(blurPlane(drawn, sigma)).sharpness > wanted.sharpness);
     await pacer.pause();
-    embolden = bisect(
-      -0.025 * fit.sizePx,
-      0.07 * fit.sizePx,
-      steps,
-      (e) => statistics(blurPlane(draw(e), blur)).area < wanted.area,
-    );
+    const missing = (e: number): number => wanted.area - statistics(blurPlane(draw(e), blur)).area;
+    embolden = solve(missing, embolden, embolden + 0.015 * fit.sizePx, [thinnest, boldest], steps);
     drawn = draw(embolden);
   }
   blur = bisect(0.15, 3.5, 7, (sigma) => statistics(blurPlane(drawn, sigma)).sharpness > wanted.sharpness);
@@ -70,18 +68,16 @@ export async function measureStyle(
     // As dark as it gets and still not dark enough: the strokes must be wider then.
     strength = most;
     if (cut === null) {
-      embolden = bisect(embolden, 0.1 * fit.sizePx, 6, (e) => sumOf(blurPlane(draw(e), blur)) * most < total);
+      const missing = (e: number): number => total - sumOf(blurPlane(draw(e), blur)) * most;
+      embolden = solve(missing, embolden, embolden + 0.02 * fit.sizePx, [embolden, 0.1 * fit.sizePx], 2);
     }
   }
   await pacer.pause();
-  return {
-    embolden,
-    blur,
-    cut,
-    depth: colourDepth(ink, analysis, image, region, strength),
-    fade: measureFade(ink, drawPlane(text, fit, ink.width, ink.height, embolden), strength, fit.sizePx),
-    grain: cut === null ? measureGrain(ink, strength) : 0,
-  };
+  const depth = colourDepth(ink, analysis, image, region, strength);
+  await pacer.pause();
+  const fade = measureFade(ink, drawPlane(text, fit, ink.width, ink.height, embolden), strength, fit.sizePx);
+  await pacer.pause();
+  return { embolden, blur, cut, depth, fade, grain: cut === null ? measureGrain(ink, strength) : 0 };
 }
 
 const sumOf = ({ data }: Plane): number => data.reduce((sum, value) => sum + value, 0);
@@ -158,6 +154,26 @@ function bisect(low: number, high: number, steps: number, goOn: (value: number) 
     else to = middle;
   }
   return (from + to) / 2;
+}
+
+/** Where a nearly straight, falling function is zero: the secant method from two points, kept within limits. */
+function solve(
+  f: (x: number) => number,
+  first: number,
+  second: number,
+  [low, high]: readonly [number, number],
+  steps: number,
+): number {
+  let [a, b] = [first, second];
+  let [fa, fb] = [f(a), f(b)];
+  for (let i = 0; ; i++) {
+    const slope = (fb - fa) / (b - a);
+    const next = Math.min(high, Math.max(low, slope < 0 ? b - fb / slope : b));
+    if (i === steps - 1 || Math.abs(next - b) < 0.02) return next;
+    [a, fa] = [b, fb];
+    b = next;
+    fb = f(b);
+  }
 }
 
 /** No ink is darker than black, or lighter than white. */

@@ -1,11 +1,11 @@
 /** VAE, UNet and glyph encoder as one: images with masks and texts in, repainted images out. */
 import { join } from "node:path";
 import { loadNative } from "../addon/binding.ts";
+import { resolveDevice } from "../addon/devices.ts";
 import type { NativeBatch, NativePipeline } from "../addon/native-types.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
-import { renderGlyphImage } from "../rendering/glyph-image.ts";
-import type { InpaintingFacts } from "../training/model-export.ts";
+import type { InpaintingFacts } from "../models/inpainting-facts.ts";
 import {
   glyphSize,
   type ModelFolder,
@@ -13,8 +13,8 @@ import {
   readModelFolder,
   sizeMultiple,
   weightsFile,
-} from "../training/model-folder.ts";
-import { resolveDevice } from "../training/native-options.ts";
+} from "../models/model-folder.ts";
+import { renderGlyphImage } from "../rendering/glyph-image.ts";
 
 export interface InpaintingPipelineOptions {
   /** Folder with the model folders vae, unet and glyph_encoder. */
@@ -60,7 +60,7 @@ export interface SamplingOptions {
  */
 export class InpaintingPipeline {
   readonly #native: NativePipeline;
-  readonly #glyph: { readonly height: number; readonly width: number };
+  readonly #glyph: { readonly height: number; readonly width: number; readonly fit: "pad" | "squash" };
   readonly #batchSize: number;
   #closed = false;
   /** Height and width of images must be multiples of this. */
@@ -79,7 +79,8 @@ export class InpaintingPipeline {
     batchSize: number,
   ) {
     this.#native = native;
-    this.#glyph = glyphSize(parts.glyph);
+    const facts = parts.unet.metadata["inpainting"] as Partial<InpaintingFacts> | undefined;
+    this.#glyph = { ...glyphSize(parts.glyph), fit: facts?.glyph?.fit ?? "pad" };
     this.#batchSize = batchSize;
     this.sizeMultiple = sizeMultiple(parts.vae) * sizeMultiple(parts.unet);
     this.device = device;
@@ -206,7 +207,7 @@ export class InpaintingPipeline {
     requests.forEach(({ image, mask, text }, k) => {
       images.set(image.data, k * width * height * 3);
       masks.set(mask, k * width * height);
-      glyphs.set(renderGlyphImage(text, { ...this.#glyph, fit: "pad" }).data, k * glyphBytes);
+      glyphs.set(renderGlyphImage(text, this.#glyph).data, k * glyphBytes);
     });
     return {
       ids: new BigUint64Array(requests.length),

@@ -8,7 +8,7 @@ export interface Pacer {
 }
 
 /** Gives way to the event loop whenever `sliceMs` have passed. The time steers only when to rest, never a result. */
-export function createPacer(signal: AbortSignal | undefined, sliceMs = 6): Pacer {
+export function createPacer(signal: AbortSignal | undefined, sliceMs = 3): Pacer {
   let since = performance.now();
   return {
     async pause() {

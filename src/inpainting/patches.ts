@@ -19,7 +19,7 @@ import { codedError } from "../errors.ts";
 import { defaultFace } from "../rendering/fonts.ts";
 import { measureText } from "../rendering/text.ts";
 import type { Replacement } from "../replacement/replacement.ts";
-import { findComponents } from "./components.ts";
+import { findComponents, ownComponents } from "./components.ts";
 import { analyseInk } from "./ink.ts";
 import type { Patch } from "./patch.ts";
 import { measuringFactor, shrinkImage } from "./planes.ts";
@@ -158,20 +158,6 @@ const unite = (a: Box, b: Box): Box => [
   Math.max(a[2], b[2]),
   Math.max(a[3], b[3]),
 ];
-
-/** Labels of the ink that belongs to the text: at least half of it lies in the box. Rules and neighbours do not. */
-export function ownComponents(labels: Int32Array, areas: readonly number[], box: Box, width: number): Set<number> {
-  const inside = new Map<number, number>();
-  for (let y = Math.max(0, box[1]); y < Math.min(box[3], labels.length / width); y++) {
-    for (let x = Math.max(0, box[0]); x < Math.min(box[2], width); x++) {
-      const label = labels[y * width + x]!;
-      if (label > 0) inside.set(label, (inside.get(label) ?? 0) + 1);
-    }
-  }
-  const own = new Set<number>();
-  for (const [label, count] of inside) if (count * 2 >= areas[label - 1]!) own.add(label);
-  return own;
-}
 
 /**
  * Grows `mask` to `wanted`, side by side, except where that would take in more of what others have printed than of the

@@ -71,6 +71,31 @@ function addShifted(
   });
 }
 
+/** The plane sampled at a `factor` times lower resolution (not necessarily whole), between its pixels. */
+export function shrinkPlane(plane: Plane, factor: number): Plane {
+  if (factor === 1) return plane;
+  const small = createPlane(
+    Math.max(1, Math.ceil(plane.width / factor)),
+    Math.max(1, Math.ceil(plane.height / factor)),
+  );
+  for (let y = 0; y < small.height; y++) {
+    const fromY = Math.min(plane.height - 1, (y + 0.5) * factor - 0.5);
+    const y0 = Math.floor(fromY);
+    const y1 = Math.min(plane.height - 1, y0 + 1);
+    for (let x = 0; x < small.width; x++) {
+      const fromX = Math.min(plane.width - 1, (x + 0.5) * factor - 0.5);
+      const x0 = Math.floor(fromX);
+      const x1 = Math.min(plane.width - 1, x0 + 1);
+      const top =
+        plane.data[y0 * plane.width + x0]! * (1 - fromX + x0) + plane.data[y0 * plane.width + x1]! * (fromX - x0);
+      const bottom =
+        plane.data[y1 * plane.width + x0]! * (1 - fromX + x0) + plane.data[y1 * plane.width + x1]! * (fromX - x0);
+      small.data[y * small.width + x] = top * (1 - fromY + y0) + bottom * (fromY - y0);
+    }
+  }
+  return small;
+}
+
 /** Every pixel of the result is the mean of the `factor` × `factor` pixels it covers; odd ones at the end are left out. */
 export function shrinkImage(image: RasterImage, factor: number): RasterImage {
   if (factor === 1) return image;

@@ -1,12 +1,12 @@
 /** Puts ink on paper: a text in the type, weight, softness, colour and grain of an old one. */
 import { coveringFace } from "../rendering/fonts.ts";
+import { drawPlane, type TextFit } from "./fit-candidate.ts";
 import type { InkStyle } from "./ink-style.ts";
 import type { Pacer } from "./pacer.ts";
 import type { EmptyPaper } from "./paper-texture.ts";
 import type { Patch } from "./patch.ts";
 import { blurPlane, createPlane, type Plane } from "./planes.ts";
 import type { SeededRandom } from "./random.ts";
-import { drawPlane, type TextFit } from "./text-fit.ts";
 import { type Layout, layoutText } from "./text-layout.ts";
 
 /** Where the plane that fit and style were measured on lies in the mask, in pixels of the mask. */

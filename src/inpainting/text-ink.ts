@@ -1,8 +1,7 @@
 /** The ink of one text, cut free from its surroundings. */
 import { type Box, clipBox, growBox } from "../documents/geometry.ts";
-import { findComponents } from "./components.ts";
+import { findComponents, ownComponents } from "./components.ts";
 import type { InkAnalysis } from "./ink.ts";
-import { ownComponents } from "./patches.ts";
 import { createPlane, dilate, type Plane } from "./planes.ts";
 
 /**

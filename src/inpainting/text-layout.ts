@@ -2,7 +2,7 @@
 
 import type { FontFace } from "../rendering/fonts.ts";
 import { measureText, type TextMetrics } from "../rendering/text.ts";
-import { type TextFit, written } from "./text-fit.ts";
+import { type TextFit, written } from "./fit-candidate.ts";
 
 /** Where ink may go, pixels of the same plane as the fit. */
 export interface Room {
@@ -65,8 +65,12 @@ export function layoutText(newText: string, face: FontFace, original: string, fi
   for (let i = 0; i < 40 && widthOf(scaleX, spacing) > widest; i++) {
     if (scaleX > 0.8 * fit.scaleX) scaleX *= 0.97;
     else if (spacing > -0.05 * size) spacing -= 0.01 * size;
-    else if (size > 0.75 * fit.sizePx) size *= 0.97;
-    else scaleX *= 0.97;
+    else break;
+  }
+  const excess = widthOf(scaleX, spacing) / widest;
+  if (excess > 1) {
+    size /= excess;
+    spacing /= excess;
   }
   const ink = inkOf(measureText(text, style(scaleX, spacing, size)));
   const x = left - ink.left;

@@ -90,7 +90,7 @@ const files = new Map<string, FontFile>();
 const registered = new Set<string>();
 
 /** The absolute path of the face's file. ERR_RENDER when its package is not installed. */
-export function fontPath(wanted: FontFace): string {
+function fontPath(wanted: FontFace): string {
   try {
     return join(dirname(require.resolve(`${wanted.source.package}/package.json`)), wanted.source.file);
   } catch (cause) {

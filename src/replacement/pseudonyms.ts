@@ -16,8 +16,8 @@ import { fakeIdentifier, fakeTaxId } from "./fakes/identifier.ts";
 import { fakeEmail, fakeUrl } from "./fakes/network.ts";
 import { fakePerson } from "./fakes/person.ts";
 import { fakePhone } from "./fakes/phone.ts";
-import { keyedRandom } from "./keyed-random.ts";
-import { inCaseOf } from "./letters.ts";
+import { type KeyedRandom, keyedRandom } from "./keyed-random.ts";
+import { inCaseOf, inventWord, otherCharacters } from "./letters.ts";
 import { normaliseValue, plain } from "./normalise.ts";
 import type { Replacement } from "./replacement.ts";
 import { type LeakPattern, leakPattern, reveals } from "./similarity.ts";
@@ -167,7 +167,8 @@ function inventGroup(group: Group, state: DocumentState, fakes: Map<Entity, stri
     // The counter enters only when a value is drawn again, so that the first choice depends on key and value alone.
     const make = (original: string): string => {
       const parts = attempt === 0 ? [group.type, group.value] : [group.type, group.value, String(attempt)];
-      return maker(original, { random: keyedRandom(state.secret, ...parts), names: state.names, effort });
+      const fake = maker(original, { random: keyedRandom(state.secret, ...parts), names: state.names, effort });
+      return effort === 1 && !differs(fake, original) ? anyFake(original, keyedRandom(state.secret, ...parts)) : fake;
     };
     const chosen = new Map(group.entities.map((entity) => [entity, formatted(entity.text, model, make)]));
     const fits = [...chosen].every(
@@ -184,6 +185,14 @@ function inventGroup(group: Group, state: DocumentState, fakes: Map<Entity, stri
 
 /** "SDN BHD" or "JALAN" alone on a line: part of a value, but nothing that must not appear in other values. */
 const isBareForm = ({ type, text }: Entity): boolean => (type === "company" || type === "address") && saysNothing(text);
+
+const differs = (fake: string, original: string): boolean => plain(fake) !== "" && plain(fake) !== plain(original);
+
+/** For a text that does not look like its type at all (a phone number without digits): any other characters. */
+function anyFake(original: string, random: KeyedRandom): string {
+  const fake = otherCharacters(original, random);
+  return plain(fake) === "" ? inventWord(Math.max(1, original.trim().length), random) : fake;
+}
 
 const isOfLikeLength = (fake: string, original: string): boolean =>
   Math.abs(fake.length - original.length) <= Math.max(2, original.length * 0.25);

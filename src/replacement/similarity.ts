@@ -8,7 +8,7 @@ export function similarity(a: string, b: string): number {
 }
 
 /** From here on two values count as the same: the verification's measure of a leak. */
-export const leakSimilarity = 0.8;
+const leakSimilarity = 0.8;
 
 /** Shorter originals are not searched for inside longer texts: they would turn up by chance. */
 const shortestPart = 5;

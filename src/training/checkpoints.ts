@@ -10,7 +10,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { TrainerConfig } from "../config/training-config.ts";
 import { AnonymizerError, codedError } from "../errors.ts";
-import { digestFile, exists, type FileDigest, removeFolder, writeFolder, writeTextFile } from "./files.ts";
+import { digestFile, exists, type FileDigest, removeFolder, writeFolder, writeTextFile } from "../models/files.ts";
 
 export const checkpointFile = "checkpoint.json";
 const folderPattern = /^step-(\d{8,})$/;

@@ -4,8 +4,8 @@ import type { TrainingBatch } from "../datasets/batch.ts";
 import { DocumentDataset } from "../datasets/dataset.ts";
 import { type BatchLoader, createLoader } from "../datasets/loader.ts";
 import { AnonymizerError } from "../errors.ts";
-import { digestFile } from "./files.ts";
-import { glyphSize, sizeMultiple } from "./model-folder.ts";
+import { digestFile } from "../models/files.ts";
+import { glyphSize, sizeMultiple } from "../models/model-folder.ts";
 import type { BatchRequest, TrainingData } from "./training-data.ts";
 import type { TrainingModels } from "./training-plan.ts";
 

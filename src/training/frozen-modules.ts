@@ -1,7 +1,7 @@
 /** Freezing by module name: which parameters a list of names covers. */
 import { closest } from "fastest-levenshtein";
 import { codedError } from "../errors.ts";
-import type { SafetensorsHeader } from "./safetensors-header.ts";
+import type { SafetensorsHeader } from "../models/safetensors-header.ts";
 
 export interface ParameterCounts {
   readonly total: number;

@@ -2,8 +2,8 @@
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { codedError } from "../errors.ts";
-import { digestFile, exists, type FileDigest, writeFolder } from "./files.ts";
-import type { TrainingSummary } from "./model-card.ts";
+import { digestFile, exists, type FileDigest, writeFolder } from "../models/files.ts";
+import type { InpaintingFacts } from "../models/inpainting-facts.ts";
 import {
   cardFile,
   configFile,
@@ -12,23 +12,9 @@ import {
   metadataFile,
   textProjectionFile,
   weightsFile,
-} from "./model-folder.ts";
-import { readSafetensorsHeader } from "./safetensors-header.ts";
-
-/** What the diffusion engine has to know about how a UNet was trained. */
-export interface InpaintingFacts {
-  readonly predictionType: "epsilon" | "v_prediction";
-  /** Value under the mask of the masked image. */
-  readonly maskedFill: "0" | "-1";
-  /** Factor on the VAE's latents. */
-  readonly scalingFactor: number;
-  readonly glyph: { readonly height: number; readonly width: number; readonly fit: "pad" | "squash" };
-  /** "text_projection.safetensors", where encoder and UNet have different widths. */
-  readonly textProjection?: string;
-  /** SHA-256 of the weights it was trained with. */
-  readonly vaeWeightsSha256: string;
-  readonly glyphEncoderWeightsSha256: string;
-}
+} from "../models/model-folder.ts";
+import { readSafetensorsHeader } from "../models/safetensors-header.ts";
+import type { TrainingSummary } from "./model-card.ts";
 
 export interface ExportRequest {
   /** Where graph and configuration come from. */

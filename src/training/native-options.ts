@@ -1,22 +1,8 @@
 /** Configuration → options of the native trainer. */
-import type { NativeInfo, NativeTrainerOptions } from "../addon/native-types.ts";
+import type { NativeTrainerOptions } from "../addon/native-types.ts";
 import type { TrainerConfig } from "../config/training-config.ts";
-import { codedError } from "../errors.ts";
-import { numberOf } from "./model-folder.ts";
+import { numberOf } from "../models/model-folder.ts";
 import { type TrainingModels, textProjection } from "./training-plan.ts";
-
-/** The device that `device` means on this machine. Throws ERR_DEVICE when there is no such one. */
-export function resolveDevice(device: string, info: Pick<NativeInfo, "cuda">): string {
-  if (device === "auto") return info.cuda.length > 0 ? `cuda:${info.cuda[0]!.index}` : "cpu";
-  if (device === "cpu") return device;
-  const wanted = device === "cuda" ? (info.cuda[0]?.index ?? 0) : Number(device.slice("cuda:".length));
-  if (!info.cuda.some((d) => d.index === wanted)) {
-    const there =
-      info.cuda.length === 0 ? "no CUDA device" : `CUDA devices ${info.cuda.map((d) => d.index).join(", ")}`;
-    throw codedError("ERR_DEVICE", `device is ${device}, but this machine has ${there}`, { details: { device } });
-  }
-  return `cuda:${wanted}`;
-}
 
 export function nativeOptions(config: TrainerConfig, models: TrainingModels, device: string): NativeTrainerOptions {
   const { optimizer, lr_scheduler: schedule } = config;

@@ -1,20 +1,21 @@
 /** What both trainers are: one run on one device, from a configuration to an exported model. */
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { resolveDevice } from "../addon/devices.ts";
 import type { NativeBinding, NativeTrainer } from "../addon/native-types.ts";
 import type { TrainerConfig } from "../config/training-config.ts";
 import type { TrainingBatch } from "../datasets/batch.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
+import { removeLeftovers, writeTextFile } from "../models/files.ts";
 import { type Logger, silentLogger } from "../telemetry/logger.ts";
 import { type MetricsFile, openMetricsFile } from "../telemetry/metrics-file.ts";
 import { packageVersion } from "../telemetry/package-version.ts";
 import { type Checkpoint, listCheckpoints, openCheckpoint, writeCheckpoint } from "./checkpoints.ts";
 import type { Losses, TrainingEvent, WarningEvent } from "./events.ts";
-import { removeLeftovers, writeTextFile } from "./files.ts";
 import { isBelow } from "./frozen-modules.ts";
 import { checkBatch } from "./micro-batches.ts";
 import type { TrainingSummary } from "./model-card.ts";
-import { nativeOptions, resolveDevice } from "./native-options.ts";
+import { nativeOptions } from "./native-options.ts";
 import { checkResume } from "./resume.ts";
 import type { TrainingData } from "./training-data.ts";
 import { meanLosses, trainingLoop } from "./training-loop.ts";

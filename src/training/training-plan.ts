@@ -1,8 +1,6 @@
 /** What a run will do, known before the first step and without the native addon. */
 import type { TrainerConfig, UNetTrainerConfig, VAETrainerConfig } from "../config/training-config.ts";
 import { codedError } from "../errors.ts";
-import { countParameters, type ParameterCounts } from "./frozen-modules.ts";
-import { estimateMemory, type MemoryEstimate } from "./memory-estimate.ts";
 import {
   checkInpaintingUnet,
   glyphSize,
@@ -11,8 +9,10 @@ import {
   perceptualName,
   readModelFolder,
   sizeMultiple,
-} from "./model-folder.ts";
-import type { SafetensorsHeader, TensorInfo } from "./safetensors-header.ts";
+} from "../models/model-folder.ts";
+import type { SafetensorsHeader, TensorInfo } from "../models/safetensors-header.ts";
+import { countParameters, type ParameterCounts } from "./frozen-modules.ts";
+import { estimateMemory, type MemoryEstimate } from "./memory-estimate.ts";
 
 /** The model folders of a run, read and verified. */
 export interface TrainingModels {

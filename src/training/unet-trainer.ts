@@ -2,9 +2,10 @@
 import { join, resolve } from "node:path";
 import { loadConfig } from "../config/load-config.ts";
 import type { UNetTrainerConfig, UNetTrainerConfigInput } from "../config/training-config.ts";
+import type { InpaintingFacts } from "../models/inpainting-facts.ts";
+import { glyphSize, numberOf, textProjectionFile, weightsFile } from "../models/model-folder.ts";
 import { modelCard } from "./model-card.ts";
-import { copyModelFolder, exportModelFolder, type InpaintingFacts } from "./model-export.ts";
-import { glyphSize, numberOf, textProjectionFile, weightsFile } from "./model-folder.ts";
+import { copyModelFolder, exportModelFolder } from "./model-export.ts";
 import { assembleTrainer, Trainer, type TrainerOptions, type TrainerParts } from "./trainer.ts";
 import { trainerSources } from "./trainer-sources.ts";
 import { textProjection } from "./training-plan.ts";

@@ -8,9 +8,12 @@
  * Not every such stretch is a leak:
  * - In a painted box the invented value itself may resemble an original (another day of the same month). A match there
  *   counts only when the reading is nearer to the original than the invented value explains.
+ * - Under a solid box nothing is left to be read; what an engine makes of it is noise (region-check.ts looks at the
+ *   pixels). What stands beside the box counts.
  * - Short values turn up by chance inside others. Below 8 folded characters a match must begin and end where words do;
- *   below 4 it must be exact; below 3 a value can't be told from chance and is only checked in its own box.
- * - A sum of money or a time of day ("123.45", "12:30") is no match for a value that is not written like one.
+ *   below 4 it must be exact.
+ * - What tells nobody apart is checked in its own box only: fewer than 3 letters, fewer than 4 digits, one
+ *   character over and over, a sum of money or a time of day. Nor is a sum or a time a match for anything else.
  */
 
 import type { OcrPage, OcrWord } from "../detection/ocr.ts";
@@ -103,16 +106,18 @@ function buildStream(page: OcrPage, pageIndex: number, painted: readonly Painted
     for (const [wordIndex, word] of line.words.entries()) {
       const folded = foldWithSource(word.text);
       for (const [i, from] of folded.from.entries()) {
+        const region = regionOf(characterBox(word, from), pageIndex, regions);
+        if (region?.fake === null) continue;
+        text += folded.text[i]!;
         glyphs.push({
           line: lineIndex,
           word: wordIndex,
           at: offset + from,
           begins: i === 0 || folded.from[i - 1]! < from - 1,
           ends: i === folded.from.length - 1 || folded.from[i + 1]! > from + 1,
-          region: regionOf(characterBox(word, from), pageIndex, regions),
+          region,
         });
       }
-      text += folded.text;
       offset += word.text.length + 1;
     }
   }
@@ -127,16 +132,20 @@ function characterBox(word: OcrWord, index: number): Box {
 
 interface FoldedTarget extends SearchTarget {
   readonly folded: string;
-  readonly shape: "amount" | "time" | "other";
 }
 
 function distinctTargets(targets: readonly SearchTarget[]): FoldedTarget[] {
   const seen = new Map<string, FoldedTarget>();
   for (const target of targets) {
     const folded = foldText(target.text);
-    if (folded.length >= 3 && !seen.has(folded)) seen.set(folded, { ...target, folded, shape: shapeOf(target.text) });
+    if (tellsApart(target.text, folded) && !seen.has(folded)) seen.set(folded, { ...target, folded });
   }
   return [...seen.values()];
+}
+
+function tellsApart(text: string, folded: string): boolean {
+  const hasLetter = /\p{L}/u.test(text);
+  return folded.length >= (hasLetter ? 3 : 4) && new Set(folded).size > 1 && !isAmountOrTime(text);
 }
 
 function searchPage(
@@ -202,17 +211,15 @@ function explainedByFakes(
 function isChance(target: FoldedTarget, stream: Stream, glyphs: readonly Glyph[]): boolean {
   const aligned = glyphs[0]!.begins && glyphs.at(-1)!.ends;
   if (target.folded.length < 8 && !aligned) return true;
-  if (target.shape !== "other") return false;
   const words = new Set(glyphs.map((g) => stream.page.lines[g.line]!.words[g.word]!.text));
-  return [...words].every((word) => shapeOf(word) !== "other");
+  return [...words].every(isAmountOrTime);
 }
 
-/** How a number is written: with two decimals, with a colon, or neither. */
-function shapeOf(text: string): "amount" | "time" | "other" {
+/** A number with two decimals, or hours and minutes. */
+function isAmountOrTime(text: string): boolean {
   const trimmed = text.trim();
-  if (/^\D{0,4}\d{1,3}(?:[, ]?\d{3})*[.,]\d{2}\D{0,2}$/.test(trimmed)) return "amount";
-  if (/^\D{0,2}\d{1,2}:\d{2}(?::\d{2})?\D{0,3}$/.test(trimmed)) return "time";
-  return "other";
+  const isAmount = /^\D{0,4}\d{1,3}(?:[, ]?\d{3})*[.,]\d{2}\D{0,2}$/.test(trimmed);
+  return isAmount || /^\D{0,2}\d{1,2}:\d{2}(?::\d{2})?\D{0,3}$/.test(trimmed);
 }
 
 function toParts(page: OcrPage, glyphs: readonly Glyph[]): OccurrencePart[] {

@@ -4,7 +4,7 @@
  * The box is cut from the result page with a little context and read as one line. OCR engines read even good print
  * exactly only three times out of four, so the reading is judged by where it lies between two known texts: the
  * invented value and the original. The reading of the whole page gives a second look at the same box; for legibility
- * the better of the two counts, for the original's traces the worse.
+ * the better of the two counts, for the original's traces the worse. A solid box is not read: its pixels are compared.
  */
 import type { OcrEngine, OcrPage } from "../detection/ocr.ts";
 import { type Box, boxHeight, clipBox, growBox, roundOut } from "../documents/geometry.ts";
@@ -35,9 +35,30 @@ export async function checkRegion(
   ocr: OcrEngine,
   options: RegionCheckOptions = {},
 ): Promise<RegionCheck> {
+  if (region.fake === null && isOneColour(page, region.textBox)) {
+    return { similarityToFake: 0, similarityToOriginal: 0, expectedSimilarity: 0 };
+  }
   const readings = [await readRegion(page, region.box, ocr, options)];
   if (options.pageReading) readings.push(textInside(options.pageReading, region.box));
   return compareReadings(readings, region.original, region.fake);
+}
+
+/** Levels by which the pixels of a solid box may differ; ink on paper differs by far more. */
+const sameColour = 32;
+
+/** Whether all pixels in a box have nearly one colour. */
+export function isOneColour(page: RasterImage, box: Box): boolean {
+  const [x0, y0, x1, y1] = clipBox(roundOut(box), page);
+  const lowest = [255, 255, 255];
+  const highest = [0, 0, 0];
+  for (let y = y0; y < y1; y++) {
+    for (let i = (y * page.width + x0) * 3; i < (y * page.width + x1) * 3; i++) {
+      const value = page.data[i]!;
+      if (value < lowest[i % 3]!) lowest[i % 3] = value;
+      if (value > highest[i % 3]!) highest[i % 3] = value;
+    }
+  }
+  return highest.every((value, channel) => value - lowest[channel]! <= sameColour);
 }
 
 /** What is read in a box of a page, as one line, without its neighbours. */

@@ -13,7 +13,11 @@ interface Ending {
   stderr: string;
 }
 
-function start(mode: string, onOutput?: (child: ChildProcess, text: string) => void, nodeArgs: string[] = []): Promise<Ending> {
+function start(
+  mode: string,
+  onOutput?: (child: ChildProcess, text: string) => void,
+  nodeArgs: string[] = [],
+): Promise<Ending> {
   return new Promise((resolve, reject) => {
     // Below the test's own limit, so that a hang is reported as one.
     const child = spawn(process.execPath, [...nodeArgs, fixture, mode], { timeout: 90_000, killSignal: "SIGKILL" });
@@ -68,7 +72,11 @@ describe("a process that ends while training", () => {
   });
 
   it("survives the garbage collection of an unclosed trainer", async () => {
-    expect(await start("garbage", undefined, ["--expose-gc"])).toMatchObject({ code: 0, signal: null, stdout: "collected\n" });
+    expect(await start("garbage", undefined, ["--expose-gc"])).toMatchObject({
+      code: 0,
+      signal: null,
+      stdout: "collected\n",
+    });
   });
 });
 

@@ -13,7 +13,10 @@ const dtypes: Record<string, { dtype: DType; make: (buffer: ArrayBuffer) => Tens
 export function readTensors(path: string): Record<string, HostTensor> {
   const file = readFileSync(path);
   const length = Number(file.readBigUInt64LE(0));
-  const header = JSON.parse(file.subarray(8, 8 + length).toString()) as Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
+  const header = JSON.parse(file.subarray(8, 8 + length).toString()) as Record<
+    string,
+    { dtype: string; shape: number[]; data_offsets: [number, number] }
+  >;
   const result: Record<string, HostTensor> = {};
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") continue;

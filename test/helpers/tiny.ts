@@ -1,7 +1,14 @@
 /** The tiny models and deterministic inputs for tests of the addon. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { HostTensor, ModelFiles, NativeBatch, NativeTrainerOptions, VaeLossOptions, UnetLossOptions } from "../../src/addon/native-types.ts";
+import type {
+  HostTensor,
+  ModelFiles,
+  NativeBatch,
+  NativeTrainerOptions,
+  UnetLossOptions,
+  VaeLossOptions,
+} from "../../src/addon/native-types.ts";
 
 export const root = join(import.meta.dirname, "..", "..");
 export type TinyModel = "vae" | "unet" | "glyph_encoder" | "vgg16";
@@ -39,12 +46,18 @@ export function pageLikeBytes(count: number, height: number, width: number, seed
   const data = new Uint8Array(count * height * width * 3);
   for (let i = 0; i < count; i++) {
     const paper = 200 + 50 * next();
-    const bars = Array.from({ length: 6 }, () => [next() * width, next() * height * 0.8, 4 + next() * 20, 3 + next() * 12]);
+    const bars = Array.from({ length: 6 }, () => [
+      next() * width,
+      next() * height * 0.8,
+      4 + next() * 20,
+      3 + next() * 12,
+    ]);
     for (let y = 0; y < height; y++) {
       for (let x = 0; x < width; x++) {
         const inked = bars.some(([bx, by, bw, bh]) => x >= bx! && x < bx! + bw! && y >= by! && y < by! + bh!);
         const at = ((i * height + y) * width + x) * 3;
-        for (let c = 0; c < 3; c++) data[at + c] = Math.max(0, Math.min(255, (inked ? 40 : paper) + 6 * next() + c * 2));
+        for (let c = 0; c < 3; c++)
+          data[at + c] = Math.max(0, Math.min(255, (inked ? 40 : paper) + 6 * next() + c * 2));
       }
     }
   }
@@ -64,9 +77,16 @@ export function unetBatch(size: number, height: number, width: number, seed = 1)
   const [glyphHeight, glyphWidth] = tinyConfig("glyph_encoder")["image_size"] as [number, number];
   const masks = new Uint8Array(size * height * width);
   for (let i = 0; i < size; i++) {
-    for (let y = Math.floor(height / 4); y < (height * 3) / 4; y++) masks.fill(1, (i * height + y) * width + 10 + i * 3, (i * height + y) * width + width - 12);
+    for (let y = Math.floor(height / 4); y < (height * 3) / 4; y++)
+      masks.fill(1, (i * height + y) * width + 10 + i * 3, (i * height + y) * width + width - 12);
   }
-  return { ...vaeBatch(size, height, width, seed), masks, glyphs: pageLikeBytes(size, glyphHeight, glyphWidth, seed + 77), glyphHeight, glyphWidth };
+  return {
+    ...vaeBatch(size, height, width, seed),
+    masks,
+    glyphs: pageLikeBytes(size, glyphHeight, glyphWidth, seed + 77),
+    glyphHeight,
+    glyphWidth,
+  };
 }
 
 export const projectionWidths = (): { inputWidth: number; outputWidth: number } => ({
@@ -87,18 +107,31 @@ const common = {
   freeze: [],
 } as const;
 
-export function vaeOptions(loss: Partial<VaeLossOptions> = {}, more: Partial<NativeTrainerOptions> = {}): NativeTrainerOptions {
+export function vaeOptions(
+  loss: Partial<VaeLossOptions> = {},
+  more: Partial<NativeTrainerOptions> = {},
+): NativeTrainerOptions {
   return {
     ...common,
     kind: "vae",
     model: tinyFiles("vae"),
     perceptual: tinyFiles("vgg16"),
-    vaeLoss: { reduction: "mean", reconstruction: "mse", klWeight: 1e-4, perceptualWeight: 0, perceptual: "lpips", ...loss },
+    vaeLoss: {
+      reduction: "mean",
+      reconstruction: "mse",
+      klWeight: 1e-4,
+      perceptualWeight: 0,
+      perceptual: "lpips",
+      ...loss,
+    },
     ...more,
   };
 }
 
-export function unetOptions(loss: Partial<UnetLossOptions> = {}, more: Partial<NativeTrainerOptions> = {}): NativeTrainerOptions {
+export function unetOptions(
+  loss: Partial<UnetLossOptions> = {},
+  more: Partial<NativeTrainerOptions> = {},
+): NativeTrainerOptions {
   return {
     ...common,
     kind: "unet",

@@ -17,7 +17,8 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const file = (name: string): string => join(folder, name);
-const vaeWith = (files: { graph?: string; weights?: string }) => native.createTrainer(vaeOptions({}, { model: { ...tinyFiles("vae"), ...files } }));
+const vaeWith = (files: { graph?: string; weights?: string }) =>
+  native.createTrainer(vaeOptions({}, { model: { ...tinyFiles("vae"), ...files } }));
 
 describe("a damaged graph", () => {
   it.each([
@@ -35,7 +36,10 @@ describe("a damaged graph", () => {
   });
 
   it("of another model is ERR_MODEL_WEIGHTS naming a tensor", async () => {
-    await expect(vaeWith({ graph: tinyFiles("unet").graph })).rejects.toMatchObject({ code: "ERR_MODEL_WEIGHTS", message: expect.stringContaining("'") });
+    await expect(vaeWith({ graph: tinyFiles("unet").graph })).rejects.toMatchObject({
+      code: "ERR_MODEL_WEIGHTS",
+      message: expect.stringContaining("'"),
+    });
   });
 });
 
@@ -57,8 +61,14 @@ describe("damaged weights", () => {
     ["with a header that is no JSON", () => header('{"a": [')],
     ["with nested brackets without end", () => header(`{"a": ${"[".repeat(5000)}`)],
     ["with offsets outside", () => header({ a: { dtype: "F32", shape: [2], data_offsets: [0, 8] } })],
-    ["with offsets backwards", () => header({ a: { dtype: "F32", shape: [2], data_offsets: [8, 0] } }, Buffer.alloc(8))],
-    ["with a shape that overflows", () => header({ a: { dtype: "F32", shape: [2 ** 40, 2 ** 40], data_offsets: [0, 8] } }, Buffer.alloc(8))],
+    [
+      "with offsets backwards",
+      () => header({ a: { dtype: "F32", shape: [2], data_offsets: [8, 0] } }, Buffer.alloc(8)),
+    ],
+    [
+      "with a shape that overflows",
+      () => header({ a: { dtype: "F32", shape: [2 ** 40, 2 ** 40], data_offsets: [0, 8] } }, Buffer.alloc(8)),
+    ],
     ["with an unknown dtype", () => header({ a: { dtype: "Q7", shape: [2], data_offsets: [0, 8] } }, Buffer.alloc(8))],
   ];
   it.each(cases)("%s are ERR_MODEL_WEIGHTS", async (name, make) => {
@@ -72,7 +82,10 @@ describe("damaged weights", () => {
     const { "encoder.conv_in.bias": _, ...fewer } = tensors;
     writeTensors(file("fewer.safetensors"), fewer);
     await expect(vaeWith({ weights: file("fewer.safetensors") })).rejects.toThrow("encoder.conv_in.bias");
-    writeTensors(file("more.safetensors"), { ...tensors, surprise: { data: new Float32Array(1), shape: [1], dtype: "float32" } });
+    writeTensors(file("more.safetensors"), {
+      ...tensors,
+      surprise: { data: new Float32Array(1), shape: [1], dtype: "float32" },
+    });
     await expect(vaeWith({ weights: file("more.safetensors") })).rejects.toThrow("surprise");
   });
 });
@@ -85,8 +98,13 @@ describe("a UNet with the wrong number of channels", () => {
     tensors["conv_in.weight"] = { data: new Float32Array(out * 4 * h * w), shape: [out, 4, h, w], dtype: "float32" };
     writeTensors(file("unet4.safetensors"), tensors);
     copyFileSync(tinyFiles("unet").graph, file("unet4.pt"));
-    const creating = native.createTrainer(unetOptions({}, { model: { graph: file("unet4.pt"), weights: file("unet4.safetensors") } }));
-    await expect(creating).rejects.toMatchObject({ code: "ERR_MODEL_SHAPE", message: expect.stringMatching(/takes 4 channels.*takes 9/) });
+    const creating = native.createTrainer(
+      unetOptions({}, { model: { graph: file("unet4.pt"), weights: file("unet4.safetensors") } }),
+    );
+    await expect(creating).rejects.toMatchObject({
+      code: "ERR_MODEL_SHAPE",
+      message: expect.stringMatching(/takes 4 channels.*takes 9/),
+    });
   });
 });
 
@@ -97,7 +115,10 @@ describe("a bad batch", () => {
     const before = await trainer.computeLoss(batch, 0);
     const images = Float32Array.from(batch.images as Uint8Array, (v) => v / 127.5 - 1);
     images[32 * 32 * 3 + 5] = Number.NaN;
-    await expect(trainer.step([{ ...batch, images }], 0)).rejects.toMatchObject({ code: "ERR_TRAINING_NAN", message: expect.stringContaining("1001") });
+    await expect(trainer.step([{ ...batch, images }], 0)).rejects.toMatchObject({
+      code: "ERR_TRAINING_NAN",
+      message: expect.stringContaining("1001"),
+    });
     expect(await trainer.computeLoss(batch, 0)).toEqual(before);
     await trainer.close();
   });
@@ -107,7 +128,10 @@ describe("a bad batch", () => {
     const batch = vaeBatch(2, 32, 32);
     const before = await trainer.computeLoss(batch, 0);
     const images = new Float32Array(2 * 32 * 32 * 3).fill(3e38);
-    await expect(trainer.step([{ ...batch, images }], 0)).rejects.toMatchObject({ code: "ERR_TRAINING_NAN", message: expect.stringMatching(/recon|gradient/) });
+    await expect(trainer.step([{ ...batch, images }], 0)).rejects.toMatchObject({
+      code: "ERR_TRAINING_NAN",
+      message: expect.stringMatching(/recon|gradient/),
+    });
     expect(await trainer.computeLoss(batch, 0)).toEqual(before);
     await expect(trainer.step([batch], 1)).resolves.toHaveProperty("gradNorm");
     await trainer.close();
@@ -117,19 +141,28 @@ describe("a bad batch", () => {
     const trainer = await native.createTrainer(unetOptions());
     const batch = unetBatch(2, 32, 32);
     const bad = (change: object) => () => trainer.step([{ ...batch, ...change }], 0);
-    expect(bad({ images: new Uint8Array(5) })).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARGUMENT", message: expect.stringContaining("images") }));
-    expect(bad({ masks: new Uint8Array(5) })).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARGUMENT", message: expect.stringContaining("masks") }));
+    expect(bad({ images: new Uint8Array(5) })).toThrow(
+      expect.objectContaining({ code: "ERR_INVALID_ARGUMENT", message: expect.stringContaining("images") }),
+    );
+    expect(bad({ masks: new Uint8Array(5) })).toThrow(
+      expect.objectContaining({ code: "ERR_INVALID_ARGUMENT", message: expect.stringContaining("masks") }),
+    );
     expect(bad({ ids: new BigUint64Array(0) })).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" }));
     expect(bad({ height: -1 })).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" }));
     expect(bad({ images: "pixels" })).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" }));
     const { masks: _, ...maskless } = batch;
-    await expect(trainer.step([maskless], 0)).rejects.toMatchObject({ code: "ERR_INVALID_ARGUMENT", message: expect.stringContaining("masks") });
+    await expect(trainer.step([maskless], 0)).rejects.toMatchObject({
+      code: "ERR_INVALID_ARGUMENT",
+      message: expect.stringContaining("masks"),
+    });
     await trainer.close();
   });
 
   it("of a size the VAE can't give back is a coded error", async () => {
     const trainer = await native.createTrainer(vaeOptions());
-    await expect(trainer.computeLoss(vaeBatch(1, 30, 34), 0)).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_(MODEL_SHAPE|NATIVE)$/) });
+    await expect(trainer.computeLoss(vaeBatch(1, 30, 34), 0)).rejects.toMatchObject({
+      code: expect.stringMatching(/^ERR_(MODEL_SHAPE|NATIVE)$/),
+    });
     await trainer.close();
   });
 });

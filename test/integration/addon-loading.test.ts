@@ -30,7 +30,12 @@ function fakeLibTorch(version: string, name = "torch"): string {
 describe("the search", () => {
   it("takes LIBTORCH alone when it is set", async () => {
     const path = fakeLibTorch("2.13.0");
-    expect((await findLibTorch({ LIBTORCH: path })).place).toMatchObject({ path, source: "LIBTORCH", version: "2.13.0", cuda: false });
+    expect((await findLibTorch({ LIBTORCH: path })).place).toMatchObject({
+      path,
+      source: "LIBTORCH",
+      version: "2.13.0",
+      cuda: false,
+    });
     const { place, tried } = await findLibTorch({ LIBTORCH: join(folder, "nothing") });
     expect(place).toBeUndefined();
     expect(tried).toHaveLength(1);
@@ -55,12 +60,18 @@ describe("the search", () => {
 describe("a LibTorch that can't be used", () => {
   it("is ERR_LIBTORCH_NOT_FOUND with everything that was tried", async () => {
     vi.stubEnv("LIBTORCH", join(folder, "nothing"));
-    await expect(chooseLibTorch()).rejects.toMatchObject({ code: "ERR_LIBTORCH_NOT_FOUND", message: expect.stringContaining(join(folder, "nothing")) });
+    await expect(chooseLibTorch()).rejects.toMatchObject({
+      code: "ERR_LIBTORCH_NOT_FOUND",
+      message: expect.stringContaining(join(folder, "nothing")),
+    });
   });
 
   it("is ERR_LIBTORCH_VERSION when it is too old", async () => {
     vi.stubEnv("LIBTORCH", fakeLibTorch("2.9.1"));
-    await expect(loadAddon()).rejects.toMatchObject({ code: "ERR_LIBTORCH_VERSION", message: expect.stringContaining("2.9.1") });
+    await expect(loadAddon()).rejects.toMatchObject({
+      code: "ERR_LIBTORCH_VERSION",
+      message: expect.stringContaining("2.9.1"),
+    });
   });
 
   it("is ERR_LIBTORCH_LOAD when its libraries are damaged", async () => {

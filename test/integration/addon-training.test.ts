@@ -1,6 +1,7 @@
 /** What the training step promises: the same numbers for the same seed, exact resume, abort, freezing, autocast. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+
 import { createHash } from "node:crypto";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -21,10 +22,21 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const augment = { rotation: 5, brightness: 0.1, contrast: 0.1 };
 const kinds: [string, NativeTrainerOptions, (step: number) => NativeBatch][] = [
   ["vae", vaeOptions({ perceptualWeight: 0.1 }, { augment, emaDecay: 0.99 }), (step) => vaeBatch(2, 32, 64, step + 1)],
-  ["unet", unetOptions({ conditionDropout: 0.3, fullMaskShare: 0.25 }, { augment, emaDecay: 0.99 }), (step) => unetBatch(2, 32, 64, step + 1)],
+  [
+    "unet",
+    unetOptions({ conditionDropout: 0.3, fullMaskShare: 0.25 }, { augment, emaDecay: 0.99 }),
+    (step) => unetBatch(2, 32, 64, step + 1),
+  ],
 ];
 
-async function losses(options: NativeTrainerOptions, batch: (step: number) => NativeBatch, from: number, to: number, load?: string, save?: string) {
+async function losses(
+  options: NativeTrainerOptions,
+  batch: (step: number) => NativeBatch,
+  from: number,
+  to: number,
+  load?: string,
+  save?: string,
+) {
   const trainer = await native.createTrainer(options);
   if (load) await trainer.loadState(load);
   const result: number[] = [];
@@ -69,7 +81,11 @@ describe.each(kinds)("%s", (kind, options, batch) => {
   });
 
   it("learns: the loss on one batch falls", async () => {
-    const trainer = await native.createTrainer({ ...options, emaDecay: 0, augment: { rotation: 0, brightness: 0, contrast: 0 } });
+    const trainer = await native.createTrainer({
+      ...options,
+      emaDecay: 0,
+      augment: { rotation: 0, brightness: 0, contrast: 0 },
+    });
     const first = (await trainer.computeLoss(batch(0), 0))["total"]!;
     for (let step = 0; step < 15; step++) await trainer.step([batch(0)], step);
     expect((await trainer.computeLoss(batch(0), 0))["total"]).toBeLessThan(0.8 * first);
@@ -139,20 +155,36 @@ describe("freezing", () => {
 });
 
 describe("a trained model", () => {
-  it.each(kinds)("%s loads strictly into its Python class and gives the graph's output", async (kind, options, batch) => {
-    const trainer = await native.createTrainer(options);
-    await trainer.step([batch(0)], 0);
-    const model = join(folder, `exported-${kind}`);
-    cpSync(tinyFolder(kind as "vae" | "unet"), model, { recursive: true });
-    const weights = join(model, "model.safetensors");
-    await trainer.exportWeights({ model: weights }, false);
+  it.each(kinds)(
+    "%s loads strictly into its Python class and gives the graph's output",
+    async (kind, options, batch) => {
+      const trainer = await native.createTrainer(options);
+      await trainer.step([batch(0)], 0);
+      const model = join(folder, `exported-${kind}`);
+      cpSync(tinyFolder(kind as "vae" | "unet"), model, { recursive: true });
+      const weights = join(model, "model.safetensors");
+      await trainer.exportWeights({ model: weights }, false);
+      await trainer.close();
+      const metadata = JSON.parse(readFileSync(join(model, "metadata.json"), "utf8"));
+      metadata.sha256["model.safetensors"] = createHash("sha256").update(readFileSync(weights)).digest("hex");
+      writeFileSync(join(model, "metadata.json"), JSON.stringify(metadata));
+      expect(readFileSync(weights).equals(readFileSync(join(tinyFolder(kind as "vae"), "model.safetensors")))).toBe(
+        false,
+      );
+      const report = JSON.parse(await runPython(["scripts/verify_export.py", model]));
+      expect(report).toMatchObject({ ok: true });
+    },
+  );
+});
+
+describe("abort", () => {
+  it("reaches a call that waits in the queue, and none made later", async () => {
+    const trainer = await native.createTrainer(vaeOptions());
+    const calls = [0, 1].map((step) => trainer.step([vaeBatch(2, 32, 32)], step));
+    trainer.abort();
+    for (const call of calls) await expect(call).rejects.toMatchObject({ code: "ERR_ABORTED" });
+    await expect(trainer.step([vaeBatch(2, 32, 32)], 0)).resolves.toHaveProperty("losses");
     await trainer.close();
-    const metadata = JSON.parse(readFileSync(join(model, "metadata.json"), "utf8"));
-    metadata.sha256["model.safetensors"] = createHash("sha256").update(readFileSync(weights)).digest("hex");
-    writeFileSync(join(model, "metadata.json"), JSON.stringify(metadata));
-    expect(readFileSync(weights).equals(readFileSync(join(tinyFolder(kind as "vae"), "model.safetensors")))).toBe(false);
-    const report = JSON.parse(await runPython(["scripts/verify_export.py", model]));
-    expect(report).toMatchObject({ ok: true });
   });
 });
 

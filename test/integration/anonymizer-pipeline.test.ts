@@ -270,7 +270,7 @@ describe("a result that can't be proven", () => {
   };
 
   it("is told as such and not written, unless the caller insists", async () => {
-    const anonymizer = await create({}, { ocr: await stubborn() });
+    const anonymizer = await create({ gate: { solid_fallback: false } }, { ocr: await stubborn() });
     const result = await anonymizer.anonymize(png);
     expect(result.report.proven).toBe(false);
     expect(result.report.confidence).toBe(0);
@@ -294,6 +294,8 @@ describe("the same value elsewhere", () => {
     expect(report.proven).toBe(true);
     const persons = report.entities.filter((entity) => entity.type === "person");
     expect(persons.length).toBe(2);
+    // Known before anything is drawn, not found out afterwards.
+    expect(report.verification.rounds).toBe(1);
     expect(new Set(persons.map((entity) => foldText(entity.fake!))).size).toBe(1);
     await anonymizer.close();
   });

@@ -12,8 +12,8 @@ import { DocumentDataset } from "../../src/datasets/dataset.ts";
 import { createLoader } from "../../src/datasets/loader.ts";
 import { writeSyntheticDataset } from "../../src/datasets/synthesizer/write-dataset.ts";
 import type { AnonymizerError } from "../../src/errors.ts";
+import { readModelFolder } from "../../src/models/model-folder.ts";
 import type { StepEvent, TrainingEvent } from "../../src/training/events.ts";
-import { readModelFolder } from "../../src/training/model-folder.ts";
 import { UNetTrainer } from "../../src/training/unet-trainer.ts";
 import { VAETrainer } from "../../src/training/vae-trainer.ts";
 

@@ -24,12 +24,24 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe("DDIM", () => {
   it.each([
     { steps: 12, guidanceScale: 1, strength: 1, predictionType: "epsilon" as const, maskedFill: "0" as const },
-    { steps: 10, guidanceScale: 2.5, strength: 0.6, predictionType: "v_prediction" as const, maskedFill: "-1" as const },
+    {
+      steps: 10,
+      guidanceScale: 2.5,
+      strength: 0.6,
+      predictionType: "v_prediction" as const,
+      maskedFill: "-1" as const,
+    },
   ])("sampling with %o ends in the reference's latents and image", async (options) => {
     const native = await loadNative();
     const reference = await runReference(
       "ddim",
-      { vae: tinyFolder("vae"), unet: tinyFolder("unet"), glyphEncoder: tinyFolder("glyph_encoder"), scalingFactor: 0.18215, ...options },
+      {
+        vae: tinyFolder("vae"),
+        unet: tinyFolder("unet"),
+        glyphEncoder: tinyFolder("glyph_encoder"),
+        scalingFactor: 0.18215,
+        ...options,
+      },
       {
         images: { data: batch.images as Uint8Array, shape: [size, height, width, 3], dtype: "uint8" },
         masks: { data: batch.masks!, shape: [size, height, width], dtype: "uint8" },
@@ -54,14 +66,20 @@ describe("DDIM", () => {
     try {
       const progress: number[] = [];
       const sampling = { sampler: "ddim", ...options, seeds: new BigUint64Array(size) } as const;
-      const latents = await pipeline.generate({ ...batch, noise }, { ...sampling, returnLatents: true, onProgress: (done) => progress.push(done) });
+      const latents = await pipeline.generate(
+        { ...batch, noise },
+        { ...sampling, returnLatents: true, onProgress: (done) => progress.push(done) },
+      );
       expect(progress).toEqual(reference.values.timesteps.map((_: number, k: number) => k + 1));
       // Rounding grows along the loop, most where √ᾱ is small; one step alone is exact to 1e-6.
-      expect(relativeDifference(latents.data as Float32Array, reference.tensors["latents"]!.data as Float32Array)).toBeLessThan(1e-4);
+      expect(
+        relativeDifference(latents.data as Float32Array, reference.tensors["latents"]!.data as Float32Array),
+      ).toBeLessThan(1e-4);
       const images = await pipeline.generate({ ...batch, noise }, sampling);
       const wanted = reference.tensors["images"]!.data as Uint8Array;
       let worst = 0;
-      for (let i = 0; i < wanted.length; i++) worst = Math.max(worst, Math.abs((images.data as Uint8Array)[i]! - wanted[i]!));
+      for (let i = 0; i < wanted.length; i++)
+        worst = Math.max(worst, Math.abs((images.data as Uint8Array)[i]! - wanted[i]!));
       expect(worst).toBeLessThanOrEqual(1);
     } finally {
       await pipeline.close();

@@ -25,7 +25,11 @@ describe("AdamW", () => {
         return { ...batch, posteriorNoise };
       }),
     );
-    const reference = await runReference("adamw", { objective: "vae", vae: tinyFolder("vae"), ...options.vaeLoss, ...optimizer, schedule, emaDecay: 0.95 }, inputs);
+    const reference = await runReference(
+      "adamw",
+      { objective: "vae", vae: tinyFolder("vae"), ...options.vaeLoss, ...optimizer, schedule, emaDecay: 0.95 },
+      inputs,
+    );
     const trainer = await native.createTrainer(options);
     const folder = mkdtempSync(join(tmpdir(), "anonymizer-adamw-"));
     try {
@@ -33,8 +37,13 @@ describe("AdamW", () => {
         const result = await trainer.step(batches, step);
         expect(result.learningRate).toBeCloseTo(reference.values.learningRates[step], 12);
         // Rounding is carried on by ten updates.
-        expect(Math.abs(result.losses["total"]! / reference.values.losses[step].total - 1), `loss of step ${step}`).toBeLessThan(1e-5);
-        expect(Math.abs(result.gradNorm / reference.values.gradNorms[step] - 1), `norm of step ${step}`).toBeLessThan(1e-4);
+        expect(
+          Math.abs(result.losses["total"]! / reference.values.losses[step].total - 1),
+          `loss of step ${step}`,
+        ).toBeLessThan(1e-5);
+        expect(Math.abs(result.gradNorm / reference.values.gradNorms[step] - 1), `norm of step ${step}`).toBeLessThan(
+          1e-4,
+        );
       }
       await trainer.saveState(folder);
       const compare = (file: string, prefix: string, own: string) => {
@@ -44,7 +53,10 @@ describe("AdamW", () => {
         let worst = 0;
         for (const name of wanted) {
           const mine = tensors[own + name.slice(prefix.length)]!;
-          worst = Math.max(worst, relativeDifference(mine.data as Float32Array, reference.tensors[name]!.data as Float32Array));
+          worst = Math.max(
+            worst,
+            relativeDifference(mine.data as Float32Array, reference.tensors[name]!.data as Float32Array),
+          );
         }
         return worst;
       };

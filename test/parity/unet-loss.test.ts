@@ -20,7 +20,13 @@ const fixed = {
   noise: normalTensor(latents, 4),
   timesteps: { data: BigInt64Array.of(7n, 480n, 999n), shape: [size], dtype: "int64" } satisfies HostTensor,
 };
-const watched = ["conv_in.weight", "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", "conv_out.bias", "text_projection.weight", "time_embedding.linear_1.weight"];
+const watched = [
+  "conv_in.weight",
+  "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight",
+  "conv_out.bias",
+  "text_projection.weight",
+  "time_embedding.linear_1.weight",
+];
 
 const folder = mkdtempSync(join(tmpdir(), "anonymizer-projection-"));
 const { inputWidth, outputWidth } = projectionWidths();
@@ -41,10 +47,18 @@ describe("UNet loss", () => {
   it.each(cases)("equals the reference with its gradients: %o", async (loss) => {
     const native = await loadNative();
     const options = unetOptions(loss, { textProjection: { inputWidth, outputWidth, weights: projection } });
-    const names = loss.trainGlyphEncoder ? [...watched, "glyph_encoder.embeddings.patch_embeddings.projection.weight"] : watched;
+    const names = loss.trainGlyphEncoder
+      ? [...watched, "glyph_encoder.embeddings.patch_embeddings.projection.weight"]
+      : watched;
     const reference = await runReference(
       "unet_loss",
-      { vae: tinyFolder("vae"), unet: tinyFolder("unet"), glyphEncoder: tinyFolder("glyph_encoder"), ...options.unetLoss, gradients: names },
+      {
+        vae: tinyFolder("vae"),
+        unet: tinyFolder("unet"),
+        glyphEncoder: tinyFolder("glyph_encoder"),
+        ...options.unetLoss,
+        gradients: names,
+      },
       {
         images: { data: batch.images as Uint8Array, shape: [size, height, width, 3], dtype: "uint8" },
         masks: { data: batch.masks!, shape: [size, height, width], dtype: "uint8" },
@@ -62,7 +76,13 @@ describe("UNet loss", () => {
       expect(Math.abs(losses["total"]! / reference.values.losses.total - 1)).toBeLessThan(tolerance);
       const gradients = await trainer.gradients({ ...batch, ...fixed }, 0);
       for (const name of names) {
-        expect(relativeDifference(gradients[name]!.data as Float32Array, reference.tensors[`grad.${name}`]!.data as Float32Array), name).toBeLessThan(tolerance);
+        expect(
+          relativeDifference(
+            gradients[name]!.data as Float32Array,
+            reference.tensors[`grad.${name}`]!.data as Float32Array,
+          ),
+          name,
+        ).toBeLessThan(tolerance);
       }
       expect(Object.keys(gradients).sort()).toEqual(Object.keys(reference.values.gradNorms).sort());
     } finally {

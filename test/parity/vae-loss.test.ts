@@ -10,7 +10,12 @@ const tolerance = 1e-5;
 const batch = vaeBatch(2, 32, 64);
 const latents = [2, 4, 8, 16];
 const posteriorNoise = normalTensor(latents, 3);
-const watched = ["encoder.conv_in.weight", "decoder.conv_out.weight", "quant_conv.weight", "decoder.up_blocks.0.resnets.0.conv1.weight"];
+const watched = [
+  "encoder.conv_in.weight",
+  "decoder.conv_out.weight",
+  "quant_conv.weight",
+  "decoder.up_blocks.0.resnets.0.conv1.weight",
+];
 
 const cases: Partial<VaeLossOptions>[] = [
   { reduction: "mean", reconstruction: "mse", klWeight: 0.00025, perceptualWeight: 0.1, perceptual: "lpips" },
@@ -38,18 +43,25 @@ describe("VAE loss", () => {
       }
       const norms = await trainer.gradientNorms(fixed, 0);
       for (const [name, value] of Object.entries(reference.values.termGradNorms)) {
-        expect(Math.abs(norms[name]! - (value as number)) / Math.abs(value as number), `gradient of ${name}`).toBeLessThan(tolerance);
+        expect(
+          Math.abs(norms[name]! - (value as number)) / Math.abs(value as number),
+          `gradient of ${name}`,
+        ).toBeLessThan(tolerance);
       }
       if (options.vaeLoss!.perceptualWeight > 0) expect(norms["perceptual"]).toBeGreaterThan(0);
       const gradients = await trainer.gradients(fixed, 0);
       for (const name of watched) {
         const wanted = reference.tensors[`grad.${name}`]!;
-        expect(relativeDifference(gradients[name]!.data as Float32Array, wanted.data as Float32Array), name).toBeLessThan(tolerance);
+        expect(
+          relativeDifference(gradients[name]!.data as Float32Array, wanted.data as Float32Array),
+          name,
+        ).toBeLessThan(tolerance);
       }
       for (const [name, norm] of Object.entries(reference.values.gradNorms as Record<string, number>)) {
         const own = Math.hypot(...(gradients[name]!.data as Float32Array));
         // A bias in front of a normalisation has a gradient of zero up to rounding.
-        if (norm > 1e-6 * reference.values.gradNorm) expect(Math.abs(own - norm) / norm, name).toBeLessThan(10 * tolerance);
+        if (norm > 1e-6 * reference.values.gradNorm)
+          expect(Math.abs(own - norm) / norm, name).toBeLessThan(10 * tolerance);
       }
     } finally {
       await trainer.close();

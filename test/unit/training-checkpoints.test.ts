@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { loadConfig } from "../../src/config/load-config.ts";
 import type { VAETrainerConfig } from "../../src/config/training-config.ts";
+import { removeLeftovers, writeFolder } from "../../src/models/files.ts";
 import {
   type CheckpointState,
   checkpointName,
@@ -15,7 +16,6 @@ import {
   readCheckpoint,
   writeCheckpoint,
 } from "../../src/training/checkpoints.ts";
-import { removeLeftovers, writeFolder } from "../../src/training/files.ts";
 import { sha256 } from "./helpers/model-fixture.ts";
 
 let folder: string;

@@ -1,6 +1,7 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { exitCodes, main } from "../../src/cli/train/main.ts";
 import { fakeData } from "./helpers/fake-data.ts";
@@ -170,6 +171,50 @@ describe("anonymizer-train unet", () => {
     expect(stderr).toContain("samples in");
     expect(code).toBe(0);
     expect((await readdir(join(folder, "urun", "models"))).sort()).toEqual(["glyph_encoder", "unet", "vae"]);
+  });
+});
+
+describe("anonymizer-train data", () => {
+  it("draws synthetic documents and prints the manifest", async () => {
+    const out = join(folder, "data");
+    const { code, stdout, stderr } = await cli(["data", "synth", "--out", out, "--count", "2", "--seed", "5"]);
+    expect(code).toBe(0);
+    expect(stdout).toBe(`${join(out, "manifest.jsonl")}\n`);
+    expect(stderr).toContain("documents 2/2");
+    expect((await readFile(join(out, "manifest.jsonl"), "utf8")).trim().split("\n")).toHaveLength(2);
+  });
+
+  it("imports a dataset and prints the manifest", async () => {
+    const source = join(folder, "sroie");
+    for (const name of ["img", "box"]) await mkdir(join(source, name), { recursive: true });
+    await sharp({ create: { width: 100, height: 50, channels: 3, background: "white" } })
+      .jpeg()
+      .toFile(join(source, "img", "x.jpg"));
+    await writeFile(join(source, "box", "x.csv"), "10,10,60,10,60,30,10,30,TOTAL\n");
+    const { code, stdout, stderr } = await cli([
+      "data",
+      "import",
+      "--format",
+      "sroie",
+      "--source",
+      source,
+      "--out",
+      join(folder, "in"),
+    ]);
+    expect(stderr).toContain("1 pages, 1 regions");
+    expect(stdout).toBe(`${join(folder, "in", "manifest.jsonl")}\n`);
+    expect(code).toBe(0);
+  });
+
+  it("exits with 2 on wrong numbers and formats, with 1 on a missing source", async () => {
+    for (const count of ["0", "-1", "1.5", "x", ""]) {
+      expect((await cli(["data", "synth", "--out", folder, "--count", count])).code).toBe(exitCodes.usage);
+    }
+    expect((await cli(["data", "import", "--format", "coco", "--source", folder, "--out", folder])).code).toBe(
+      exitCodes.usage,
+    );
+    const args = ["data", "import", "--format", "sroie", "--source", join(folder, "none"), "--out", join(folder, "o")];
+    expect((await cli(args)).code).toBe(exitCodes.failed);
   });
 });
 

@@ -5,8 +5,8 @@ import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { UNetTrainerConfigInput, VAETrainerConfigInput } from "../../src/config/training-config.ts";
 import type { AnonymizerError } from "../../src/errors.ts";
+import { readModelFolder } from "../../src/models/model-folder.ts";
 import type { StepEvent, TrainingEvent, WarningEvent } from "../../src/training/events.ts";
-import { readModelFolder } from "../../src/training/model-folder.ts";
 import { UNetTrainer } from "../../src/training/unet-trainer.ts";
 import { VAETrainer } from "../../src/training/vae-trainer.ts";
 import { type FakeDataSettings, fakeBatch, fakeData } from "./helpers/fake-data.ts";
@@ -484,7 +484,11 @@ describe("exporting", () => {
     const source = await readModelFolder(join(folder, "vae"), "vae");
     expect(model.metadata.sha256["graph.pt"]).toBe(source.metadata.sha256["graph.pt"]);
     expect(model.metadata.sha256["model.safetensors"]).not.toBe(source.metadata.sha256["model.safetensors"]);
-    expect(model.metadata).toMatchObject({ name: "mine", kind: "vae", training: { step: 6, samples: 48, height: 16, width: 32 } });
+    expect(model.metadata).toMatchObject({
+      name: "mine",
+      kind: "vae",
+      training: { step: 6, samples: 48, height: 16, width: 32 },
+    });
     const card = await readFile(join(out, "README.md"), "utf8");
     expect(card).toContain("# mine");
     expect(card).toMatch(/effective batch \| 8 = 4 × 2 × 1/);

@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type ModelKind, perceptualName, readModelFolder } from "../../src/training/model-folder.ts";
-import { readSafetensorsHeader } from "../../src/training/safetensors-header.ts";
+import { type ModelKind, perceptualName, readModelFolder } from "../../src/models/model-folder.ts";
+import { readSafetensorsHeader } from "../../src/models/safetensors-header.ts";
 import { modelFixture, safetensors, sha256 } from "./helpers/model-fixture.ts";
 
 let folder: string;

@@ -72,14 +72,14 @@ describe("short originals", () => {
     expect(await searchLeaks([target("Kee")], [pageOf("a kee b")], [])).toHaveLength(1);
   });
 
-  it("below 3 characters are not searched", async () => {
-    expect(await searchLeaks([target("42")], [pageOf("42 pieces")], [])).toEqual([]);
+  it.each(["ab", "100", "ee EEE", "123.45", "12:30"])("that tell nobody apart are not searched: %s", async (text) => {
+    expect(await searchLeaks([target(text)], [pageOf(`x ${text} y`)], [])).toEqual([]);
   });
 
   it("are not taken from sums and times", async () => {
     expect(await searchLeaks([target("12345")], [pageOf("TOTAL 123.45")], [])).toEqual([]);
     expect(await searchLeaks([target("1230")], [pageOf("AT 12:30")], [])).toEqual([]);
-    expect(await searchLeaks([target("123.45")], [pageOf("TOTAL 123.45")], [])).toHaveLength(1);
+    expect(await searchLeaks([target("1234")], [pageOf("No 1234")], [])).toHaveLength(1);
   });
 });
 
@@ -96,14 +96,20 @@ describe("an original in a painted box", () => {
     expect(await searchLeaks([target("12/03/2018")], [pageOf("DATE 19/03/2018")], painted)).toEqual([]);
   });
 
+  it("is no leak when such an invented value is read with a wrong digit, as far from both", async () => {
+    const painted = [region(0, 5, 15, "12/03/2018", "19/03/2018")];
+    expect(await searchLeaks([target("12/03/2018")], [pageOf("DATE 17/03/2018")], painted)).toEqual([]);
+  });
+
   it("is a leak when the reading is the original although the invented value resembles it", async () => {
     const painted = [region(0, 5, 15, "12/03/2018", "19/03/2018")];
     expect(await searchLeaks([target("12/03/2018")], [pageOf("DATE 12/03/2018")], painted)).toHaveLength(1);
   });
 
-  it("is a leak when a solid box leaves it readable", async () => {
-    const painted = [region(0, 3, 14, "John Carter", null)];
-    expect(await searchLeaks([target("John Carter")], [pageOf("by John Carter")], painted)).toHaveLength(1);
+  it("is not seen in what an engine makes of a solid box, but in what stands beside it", async () => {
+    const page = [pageOf("by John Carter")];
+    expect(await searchLeaks([target("John Carter")], page, [region(0, 3, 14, "John Carter", null)])).toEqual([]);
+    expect(await searchLeaks([target("John Carter")], page, [region(0, 3, 5, "John Carter", null)])).toHaveLength(1);
   });
 
   it("is a leak when enough of it stands beside a box that is too small", async () => {

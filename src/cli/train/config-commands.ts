@@ -1,7 +1,7 @@
 /** `anonymizer-train config …` */
 import { stringify } from "yaml";
+import { type ConfigKind, codedError, configJsonSchema, configKinds, loadConfig } from "../../index.ts";
 import type { Terminal } from "../terminal.ts";
-import { type ConfigKind, codedError, configJsonSchema, configKinds, loadConfig } from "./api.ts";
 
 /** Checks a file and prints it with every default filled in and every path resolved. */
 export async function validateConfig(

@@ -1,6 +1,7 @@
 /** `anonymizer-train data …` */
+
+import { createProgress, importDataset, writeSyntheticDataset } from "../../index.ts";
 import type { Terminal } from "../terminal.ts";
-import { createProgress, importDataset, writeSyntheticDataset } from "./api.ts";
 
 export interface SynthCommandOptions {
   readonly out: string;

@@ -1,7 +1,7 @@
 /** The command line `anonymizer-train`: reads the arguments, runs one command, gives the exit code. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { packageVersion } from "../../index.ts";
 import { printError, type Terminal, toCoded } from "../terminal.ts";
-import { packageVersion } from "./api.ts";
 import { printSchema, validateConfig } from "./config-commands.ts";
 import { type ImportCommandOptions, importData, type SynthCommandOptions, synthData } from "./data-commands.ts";
 import { type TrainOptions, train } from "./train.ts";

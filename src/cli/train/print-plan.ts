@@ -1,7 +1,7 @@
 /** A training plan for people. */
 import { stringify } from "yaml";
+import { formatBytes, type TrainerConfig, type TrainingPlan } from "../../index.ts";
 import { table } from "../terminal.ts";
-import { formatBytes, type TrainerConfig, type TrainingPlan } from "./api.ts";
 
 const count = (value: number): string => value.toLocaleString("en");
 

@@ -1,6 +1,5 @@
 /** `anonymizer-train vae` and `anonymizer-train unet`. */
 import { join, resolve } from "node:path";
-import type { Stream, Terminal } from "../terminal.ts";
 import {
   createLogger,
   createProgress,
@@ -12,7 +11,8 @@ import {
   type TrainerConfig,
   UNetTrainer,
   VAETrainer,
-} from "./api.ts";
+} from "../../index.ts";
+import type { Stream, Terminal } from "../terminal.ts";
 import { dryRunText, planSummary } from "./print-plan.ts";
 
 export interface TrainOptions {

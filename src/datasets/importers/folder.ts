@@ -7,7 +7,7 @@ import { codedError, throwIfAborted } from "../../errors.ts";
 import type { ImportedPage } from "./imported-page.ts";
 
 /** Lines read with less confidence than this are not used as labels. */
-export const minLabelConfidence = 0.8;
+const minLabelConfidence = 0.8;
 
 /**
  * Pages of the images in `source` (not in its subfolders), by file name. Labels are what the engine reads with a

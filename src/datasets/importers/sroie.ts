@@ -38,7 +38,7 @@ const keySchema = z.object({
   date: z.string().optional(),
   total: z.string().optional(),
 });
-export type SroieKey = z.infer<typeof keySchema>;
+type SroieKey = z.infer<typeof keySchema>;
 
 /** Pages of a SROIE folder, by id. @throws ERR_DATASET_NOT_FOUND, ERR_DATASET_INVALID (file and line). */
 export async function* readSroie(source: string): AsyncGenerator<ImportedPage, void, void> {

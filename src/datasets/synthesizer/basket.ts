@@ -1,7 +1,7 @@
 /** What was sold: lines whose amounts add up to the totals, to the cent. */
 import type { Random } from "../random.ts";
 
-export interface SoldItem {
+interface SoldItem {
   readonly name: string;
   readonly code: string;
   readonly quantity: number;
@@ -29,7 +29,7 @@ export interface Basket {
   readonly total: number;
 }
 
-export interface BasketOptions {
+interface BasketOptions {
   readonly names: readonly string[];
   readonly count: number;
   /** Cents. */

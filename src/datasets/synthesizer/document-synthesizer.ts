@@ -7,12 +7,12 @@ import { pause } from "../pause.ts";
 import { hashParts, Random } from "../random.ts";
 import { type DocumentKind, type Draft, type Drafter, documentKinds } from "./draft.ts";
 import { atomBox, lineRegions } from "./ink-boxes.ts";
-import { Inventor, type Language, languages } from "./inventor.ts";
 import { draftForm } from "./kinds/form.ts";
 import { draftIdCard } from "./kinds/id-card.ts";
 import { draftInvoice } from "./kinds/invoice.ts";
 import { draftLetter } from "./kinds/letter.ts";
 import { draftReceipt } from "./kinds/receipt.ts";
+import { type Language, languages } from "./languages.ts";
 import { PageMap, randomMapShape } from "./page-map.ts";
 import { scanSheet } from "./scan.ts";
 import { keepReadable, randomLook } from "./scan-look.ts";
@@ -105,6 +105,8 @@ export class DocumentSynthesizer {
     const random = new Random("document", this.#seed, index);
     const chosen = kind ?? random.fork("kind").weighted(this.#kinds);
     const language = random.fork("language").weighted(this.#languages);
+    // Loaded on first use: the names of six languages take a third of a second to load.
+    const { Inventor } = await import("./inventor.ts");
     const inventor = new Inventor(random.fork("inventor", chosen), language);
     const drafted = drafters[chosen]({
       random: random.fork("layout", chosen),

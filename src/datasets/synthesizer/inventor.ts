@@ -10,6 +10,7 @@ import { faker as dutch } from "@faker-js/faker/locale/nl";
 import { parsePhoneNumberFromString } from "libphonenumber-js";
 import type { Random } from "../random.ts";
 import { cardNumber, iban, taxId } from "./check-digits.ts";
+import type { Language } from "./languages.ts";
 import { de } from "./words/de.ts";
 import { en } from "./words/en.ts";
 import { es } from "./words/es.ts";
@@ -18,8 +19,6 @@ import { it } from "./words/it.ts";
 import { nl } from "./words/nl.ts";
 import type { Words } from "./words/words.ts";
 
-export const languages = ["en", "de", "fr", "es", "it", "nl"] as const;
-export type Language = (typeof languages)[number];
 export type Country = "US" | "GB" | "MY" | "DE" | "FR" | "ES" | "IT" | "NL";
 
 const countriesOf: Readonly<Record<Language, readonly (readonly [Country, number])[]>> = {

@@ -12,7 +12,7 @@ export interface LocalMap {
   readonly d: number;
 }
 
-export interface MapShape {
+interface MapShape {
   /** Radians clockwise. */
   readonly skew: number;
   readonly shear: number;

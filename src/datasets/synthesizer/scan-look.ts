@@ -57,7 +57,7 @@ export interface Crease {
 }
 
 /** White paper, no wear: what was laid out is what is seen. */
-export const cleanLook: ScanLook = {
+const cleanLook: ScanLook = {
   paper: [255, 255, 255],
   bed: [255, 255, 255],
   grain: 0,

@@ -63,13 +63,13 @@ export interface Shape {
   readonly alpha: number;
 }
 
-export interface LineOptions {
+interface LineOptions {
   readonly align?: "left" | "center" | "right";
   /** Radians clockwise; default 0. */
   readonly turn?: number;
 }
 
-export interface ShapeOptions {
+interface ShapeOptions {
   readonly fill?: Rgb;
   readonly stroke?: Rgb;
   readonly width?: number;

@@ -1,7 +1,8 @@
 import type { Recognizer } from "../entity.ts";
 
-// OCR puts spaces around "@" and before the last part.
-const pattern = /[\p{L}\d][\p{L}\d._%+-]*\s?@\s?[\p{L}\d-]+(?:\s?\.\s?[\p{L}\d-]+)*\s?\.\s?[\p{L}]{2,}/giu;
+// OCR puts spaces around "@" and points, and reads "@" as other round signs.
+const pattern =
+  /[\p{L}\d](?:[\p{L}\d._%+-]*[\p{L}\d_-])?\s?[@©®]\s?[\p{L}\d-]+(?:\s?\.\s?[\p{L}\d-]+)*\s?\.\s?[\p{L}]{2,}/giu;
 
 /** E-mail addresses by their form. */
 export const emailRecognizer: Recognizer = {

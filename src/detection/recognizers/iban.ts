@@ -1,13 +1,14 @@
 import { electronicFormatIBAN, isValidIBAN } from "ibantools";
 import type { Finding, Recognizer } from "../entity.ts";
-import { hasLabelBefore, labels } from "../labels.ts";
+import { labelBefore } from "../labels.ts";
 
-const pattern = /(?<![A-Za-z\d])[A-Z]{2}\s?[\dOoIl]{2}(?:[\s-]?[A-Za-z\d]){11,30}/g;
+const pattern = /(?<![A-Za-z\d])[A-Z]{2}\s?[\dOoIl]{2}(?:[\s.-]?[A-Za-z\d]){11,30}/g;
 
 /** Letters that OCR puts for digits, in the part of an IBAN that must be digits in most countries. */
-const mended = (text: string): string => text.slice(0, 2) + text.slice(2).replace(/[Oo]/g, "0").replace(/[Il]/g, "1");
+const mended = (text: string): string =>
+  text.slice(0, 2) + text.slice(2).replace(/[OQD]/g, "0").replace(/[IL]/g, "1").replace(/S/g, "5").replace(/B/g, "8");
 
-/** IBANs with valid check digits; with a label also those in which OCR has damaged one. */
+/** IBANs with valid check digits, also where OCR put letters for digits; with a label those with a wrong digit too. */
 export const ibanRecognizer: Recognizer = {
   name: "iban",
   types: ["iban"],
@@ -24,14 +25,12 @@ export const ibanRecognizer: Recognizer = {
             score: 0.99,
             reason: "check digits",
           });
-        } else if (hasLabelBefore(page, line, match.index, labels.account)) {
-          findings.push({
-            type: "iban",
-            line,
-            span: [match.index, match.index + match[0].trimEnd().length],
-            score: 0.8,
-            reason: "label",
-          });
+        } else if (
+          /iban/i.test(text.slice(0, match.index)) ||
+          labelBefore(page, line, match.index)?.word.includes("iban")
+        ) {
+          const end = match.index + likelyLength(match[0]);
+          findings.push({ type: "iban", line, span: [match.index, end], score: 0.8, reason: "label" });
         }
       }
     });
@@ -43,9 +42,17 @@ export const ibanRecognizer: Recognizer = {
 function validLength(text: string): number | undefined {
   for (let length = text.length; length >= 15; length--) {
     const part = text.slice(0, length);
-    if (/[\s-]$/.test(part)) continue;
-    const plain = electronicFormatIBAN(part) ?? "";
-    if (isValidIBAN(plain) || isValidIBAN(mended(plain.toUpperCase()))) return length;
+    if (/[\s.-]$/.test(part)) continue;
+    const plain = (electronicFormatIBAN(part.replaceAll(".", "")) ?? "").toUpperCase();
+    if (isValidIBAN(plain) || isValidIBAN(mended(plain))) return length;
   }
   return undefined;
+}
+
+/** Without check digits to go by: up to the first word that has no digit. */
+function likelyLength(text: string): number {
+  const words = [...text.matchAll(/\S+/g)];
+  const end = words.findIndex((word, i) => i > 1 && !/[\dOoIl]/.test(word[0]));
+  const last = end === -1 ? words.at(-1)! : words[end - 1]!;
+  return last.index + last[0].length;
 }

@@ -1,52 +1,98 @@
 import { parsePhoneNumberFromString } from "libphonenumber-js/min";
+import { boxHeight } from "../../documents/geometry.ts";
 import type { Finding, Recognizer } from "../entity.ts";
-import { hasLabelBefore, labels } from "../labels.ts";
-import { headerZone } from "../zones.ts";
+import { labelBefore } from "../labels.ts";
+import { layoutOf } from "../layout.ts";
+import type { OcrPage } from "../ocr.ts";
+import { textBefore } from "../paragraphs.ts";
+import { findParties } from "../zones.ts";
 
 /** Digits with the signs that stand between them; O, l and I are what OCR makes of 0 and 1. */
 const pattern = /(?:\+\s?|\(\s?\+?)?\d(?:[\dOolI]|[\s().\-–/](?=[\s().\-–/]*[\dOolI+])){5,}/gu;
-const digits = (text: string): number => text.replace(/[OolI]/g, "0").replace(/\D/g, "").length;
 const looksLikeDate = /^\(?\d{1,4}[./-]\d{1,2}[./-]\d{1,4}(?!\d|[./-]\d)/;
+/** The form of a national number as people write it: a leading 0 and groups, or three groups or more. */
+const nationalForm = /^(?:0\d{1,4}[\s/.-]\d{2,}|0\d{8,11}$|\d{2,4}(?:[\s.-]\d{2,4}){2,})/;
+/** Words before a number in a sentence. */
+const spoken =
+  /(?:phone|call|tel(?:e[fp]h?on[a-z]*)?|reach\p{L}*|ring|fax|mobile|erreichbar\D{0,12}|unter|raggiungibile\D{0,12}|numero|chiam\p{L}*|joignable\D{0,8}|au|appel\p{L}*|localizable\D{0,8}|en el|llam\p{L}*|bereikbaar\D{0,8}|via|op|bel\p{L}*|hubungi)\W{1,3}$/iu;
+
+const digitsIn = (text: string): number => text.replace(/[OolI]/g, "0").replace(/\D/g, "").length;
 
 /**
- * Telephone numbers. Digits alone prove nothing, so a number needs a label before it, a leading "+" or "(", or to stand
- * alone in the sender's block at the top.
+ * Telephone numbers. Digits alone prove nothing, so a number needs a label before it, a leading "+" or "(", a word like
+ * "call" in a sentence, or to stand alone among a sender's or addressee's lines.
  */
 export const phoneRecognizer: Recognizer = {
   name: "phone",
   types: ["phone"],
   find(page) {
     const findings: Finding[] = [];
-    const header = headerZone(page).lines;
-    const lastHeaderLine = header.at(-1) ?? -1;
+    const nearParty = partyLines(page);
     page.lines.forEach(({ text }, line) => {
+      let numbered = false;
       for (const match of text.matchAll(pattern)) {
         const value = match[0].replace(/[\s().\-–/]+$/u, "");
-        const span = [match.index, match.index + value.length] as const;
-        const count = digits(value);
+        const count = digitsIn(value);
         if (count < 6 || count > 30 || looksLikeDate.test(value)) continue;
-        const add = (score: number, reason: string): void => {
-          findings.push({ type: "phone", line, span, score, reason });
-        };
-        if (hasLabelBefore(page, line, match.index, labels.phone)) {
-          const near = labels.phone.exec(text)?.index ?? 0;
-          // The nearest label decides: "TEL 123 GST NO 456".
-          const between = text.slice(near, match.index);
-          if (!labels.taxId.test(between) && !labels.idNumber.test(between) && !labels.account.test(between))
-            add(0.95, "label");
-        } else if (/^[+]|^\(\s?\+/.test(value)) {
-          if (parsePhoneNumberFromString(value.replace(/[()\s.\-–/]/g, ""))?.isPossible())
-            add(0.9, "international form");
-        } else if (/^\(\s?0\d/.test(value) && count >= 8 && count <= 12) add(0.7, "area code in brackets");
-        else if (
-          line <= lastHeaderLine + 2 &&
-          /^0\d{1,3}[-\s]\d{3,4}[-\s]?\d{3,4}$/.test(value) &&
-          value.length > 0.7 * text.trim().length
-        ) {
-          add(0.75, "alone in the header");
-        }
+        const evidence = judge(page, line, match.index, value, count, numbered, nearParty);
+        if (evidence === undefined) continue;
+        numbered = true;
+        findings.push({ type: "phone", line, span: [match.index, match.index + value.length], ...evidence });
       }
     });
     return findings;
   },
 };
+
+function judge(
+  page: OcrPage,
+  line: number,
+  at: number,
+  value: string,
+  count: number,
+  afterNumber: boolean,
+  nearParty: ReadonlySet<number>,
+): { score: number; reason: string } | undefined {
+  const { text } = page.lines[line]!;
+  const label = labelBefore(page, line, at);
+  if (label?.kind === "phone") return { score: 0.95, reason: "label" };
+  if (label && ["taxId", "idNumber", "account", "card"].includes(label.kind)) return undefined;
+  if (/^[+]|^\(\s?\+/.test(value)) {
+    const possible = parsePhoneNumberFromString(value.replace(/[()\s.\-–/]/g, ""))?.isPossible() ?? false;
+    return possible ? { score: 0.9, reason: "international form" } : undefined;
+  }
+  if (count < 7 || count > 13) return undefined;
+  if (/^\(\s?\d{2,4}\s?\)/.test(value)) return { score: 0.75, reason: "area code in brackets" };
+  if (!nationalForm.test(value)) return undefined;
+  // "TEL: 03-7832 6929 , 012-659 9829"
+  if (afterNumber && /[,/;&|]\s*$/.test(text.slice(0, at))) return { score: 0.8, reason: "after another number" };
+  const sentence = textBefore(page, line, at);
+  if (sentence !== undefined) return spoken.test(sentence) ? { score: 0.75, reason: "sentence" } : undefined;
+  if (/@|www\./i.test(text)) return { score: 0.7, reason: "beside other contacts" };
+  if (label && label.kind === "other") return undefined;
+  const alone = value.length > 0.7 * text.trim().length;
+  if (alone && nearParty.has(line)) return { score: 0.75, reason: "alone beside an address" };
+  // "Name : ESWARAN 012-6369400"
+  if (label?.kind === "person" || label?.kind === "party") return { score: 0.7, reason: "beside a name" };
+  return undefined;
+}
+
+/** Lines in and within three lines of the blocks of names and addresses. */
+function partyLines(page: OcrPage): Set<number> {
+  const near = new Set<number>();
+  const parts = findParties(page).map((party) => [...party.names, ...party.address]);
+  for (const { line, box } of layoutOf(page).segments) {
+    const reach = 3.5 * boxHeight(box);
+    const touches = parts.some((segments) =>
+      segments.some(
+        (other) =>
+          other.box[1] - box[3] < reach &&
+          box[1] - other.box[3] < reach &&
+          other.box[0] < box[2] &&
+          box[0] < other.box[2],
+      ),
+    );
+    if (touches) near.add(line);
+  }
+  return near;
+}

@@ -9,6 +9,8 @@ import type { FakeMaker } from "./fake.ts";
  * stands twice in the line is replaced by the same word twice.
  */
 export const fakeAddress: FakeMaker = (original, { random, effort }) => {
+  const postBoxes = [...original.matchAll(/P\s?\.?\s?O\s?\.?(?=\s*Box)/giu)];
+  const isInPostBox = (at: number): boolean => postBoxes.some((m) => at >= m.index && at < m.index + m[0].length);
   const invented = new Map<string, string>();
   const invent = (word: string): string => {
     const known = word.toLowerCase();
@@ -23,6 +25,7 @@ export const fakeAddress: FakeMaker = (original, { random, effort }) => {
     if (/^\p{Nd}/u.test(part)) return otherDigits(part, random);
     const before = original[at - 1] ?? " ";
     const after = original[at + part.length] ?? " ";
+    if (effort === 0 && isInPostBox(at)) return part;
     if (effort === 0 && isAddressWord(part) && (part.length > 1 || after === "." || after === "/")) return part;
     // Letters that touch digits are part of a code; so is a single letter ("Block B").
     const inCode = /\p{Nd}/u.test(before) || /\p{Nd}/u.test(after);

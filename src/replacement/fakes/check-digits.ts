@@ -13,7 +13,7 @@ export interface CheckScheme {
 }
 
 /** Sum of the Luhn algorithm; a number is valid when it is divisible by ten. */
-export function luhnSum(digits: string): number {
+function luhnSum(digits: string): number {
   let sum = 0;
   for (let i = 0; i < digits.length; i++) {
     let value = Number(digits[digits.length - 1 - i]);

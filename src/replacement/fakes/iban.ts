@@ -34,7 +34,7 @@ function draw(compact: string, random: KeyedRandom): string {
 }
 
 /** ISO 13616: 98 − (account + country + "00", letters as 10…35) mod 97. */
-export function ibanCheckDigits(country: string, account: string): string {
+function ibanCheckDigits(country: string, account: string): string {
   let remainder = 0;
   for (const character of `${account}${country}00`) {
     for (const digit of String(Number.parseInt(character, 36))) remainder = (remainder * 10 + Number(digit)) % 97;

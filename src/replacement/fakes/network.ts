@@ -18,8 +18,16 @@ function exampleDomain(length: number, random: KeyedRandom, mustDiffer: boolean)
   return base;
 }
 
+/** A comma or full stop after an address does not belong to it. */
+const withoutTail =
+  (maker: FakeMaker): FakeMaker =>
+  (original, context) => {
+    const tail = /[\s.,;:!?)\]}>'"]*$/u.exec(original)![0];
+    return maker(original.slice(0, original.length - tail.length), context) + tail;
+  };
+
 /** name@domain: the parts of the name keep their lengths as far as the domain leaves room. */
-export const fakeEmail: FakeMaker = (original, { random }) => {
+export const fakeEmail: FakeMaker = withoutTail((original, { random }) => {
   const at = original.lastIndexOf("@");
   if (at < 1) return otherWords(original, random);
   const domain = exampleDomain(original.length - at - 1, random, false);
@@ -31,13 +39,13 @@ export const fakeEmail: FakeMaker = (original, { random }) => {
       ? local.slice(0, local.length - excess).replace(/[^\p{L}\p{N}]+$/u, "")
       : local;
   return inCaseOf(`${shortened}@${domain}`.toLowerCase(), original.replace(/\P{L}/gu, ""));
-};
+});
 
 /** scheme://www.host:port/path?query: scheme, "www.", port and the punctuation of the path stay. */
-export const fakeUrl: FakeMaker = (original, { random }) => {
+export const fakeUrl: FakeMaker = withoutTail((original, { random }) => {
   const parts = /^([a-z][a-z0-9+.-]*:\/\/)?(www\d?\.)?([^/\s:?#]+)(:\d+)?(.*)$/isu.exec(original.trim());
   if (!parts) return otherWords(original, random);
   const [, scheme = "", www = "", host = "", port = "", path = ""] = parts;
   const domain = inCaseOf(exampleDomain(host.length, random, true), host);
   return `${scheme}${www}${/^\p{Lu}\p{Ll}/u.test(host) ? domain.toLowerCase() : domain}${port}${otherWords(path, random)}`;
-};
+});

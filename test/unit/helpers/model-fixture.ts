@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { ModelKind } from "../../../src/training/model-folder.ts";
+import type { ModelKind } from "../../../src/models/model-folder.ts";
 
 export type TensorShapes = Readonly<Record<string, readonly number[]>>;
 

@@ -1,0 +1,77 @@
+/** Calendar dates in numbers and words. Times alone are not dates. */
+import { fold, mendDigits } from "./fold.ts";
+
+const months =
+  "jan(?:uary|uar|vier|uari)?|ene(?:ro)?|genn?(?:aio)?|gen|feb(?:ruary|ruar|ruari|rero|braio)?|fevr?(?:ier)?|mar(?:ch|s|zo|et)?|marz|maart|mrt|mac|apr(?:il|ile)?|avr(?:il)?|abr(?:il)?|may|mai|mei|mayo|mag(?:gio)?|june?|juin|juni|jun(?:io)?|giu(?:gno)?|july?|juil(?:let)?|juli|jul(?:io)?|julai|lug(?:lio)?|aug(?:ust|ustus)?|aout|ago(?:sto)?|ogos|sept?(?:ember|embre|iembre)?|sett?(?:embre)?|set|okt(?:ober)?|oct(?:ober|obre|ubre)?|ott(?:obre)?|nov(?:ember|embre|iembre)?|de[cz](?:ember|embre)?|dic(?:iembre|embre)?|dis(?:ember)?";
+
+const ordinal = String.raw`(?:st|nd|rd|th|er|ste|de|\.|º|°)?`;
+const year = "(?:19|20)\\d{2}";
+
+interface Form {
+  readonly pattern: RegExp;
+  /** Groups with day and month, where they are numbers. */
+  readonly numeric?: readonly [number, number];
+}
+
+const forms: readonly Form[] = [
+  // 31/12/2024, 31.12.24, 31-12-2024, 12/31/2024; OCR puts spaces around the separator
+  {
+    pattern: new RegExp(
+      `(?<![\\d,/]|\\d[.-])(\\d{1,2})\\s?([./-])\\s?(\\d{1,2})\\s?\\2\\s?(${year}|\\d{2})(?![\\d/]|[.,-]\\d)`,
+      "gu",
+    ),
+    numeric: [1, 3],
+  },
+  // 31 12 2024, in boxes of forms
+  { pattern: new RegExp(`(?<![\\d.,/-]\\s?)(\\d{2})\\s(\\d{2})\\s(${year})(?!\\s?\\d)`, "gu"), numeric: [1, 2] },
+  // 2024-12-31, 2024/12/31, 2024.12.31
+  {
+    pattern: new RegExp(`(?<![\\d.,/])${year}\\s?([./-])\\s?(\\d{1,2})\\s?\\1\\s?(\\d{1,2})(?!\\d)`, "gu"),
+    numeric: [3, 2],
+  },
+  // 31 December 2024, 31-Dec-24, 31. Dezember 2024, 3 de mayo de 2024, 15JUN18
+  {
+    pattern: new RegExp(
+      `(?<![\\d\\p{L}])\\d{1,2}${ordinal}[\\s./,-]*(?:de\\s+|of\\s+)?(?:${months})[\\s.,'’/-]*(?:del?\\s+)?(?:${year}|\\d{2})(?!\\d)`,
+      "gu",
+    ),
+  },
+  // December 31, 2024; Oct 3, 2016
+  {
+    pattern: new RegExp(`(?<![\\p{L}])(?:${months})\\.?[\\s-]*\\d{1,2}${ordinal}\\s*[,.'’-]?\\s*${year}(?!\\d)`, "gu"),
+  },
+  { pattern: new RegExp(`(?<![\\p{L}])(?:${months})[\\s.-]+\\d{1,2}[\\s,'’-]+\\d{2}(?![\\d:])`, "gu") },
+];
+
+/** Without a day or a year: only where a label says it is a date. */
+const partial = new RegExp(
+  `(?<![\\d./-])\\d{1,2}\\s?[/.-]\\s?(?:${year}|\\d{2})(?![\\d./-])|(?<![\\p{L}])(?:${months})[\\s.]+${year}(?!\\d)|(?<![\\d\\p{L}])\\d{1,2}${ordinal}[\\s.-]*(?:de\\s+)?(?:${months})(?![\\p{L}])|(?<![\\d.])\\d{1,2}[./-]\\d{1,2}[.]?(?![\\d./-])`,
+  "gu",
+);
+
+/** Ranges of full dates in a text. */
+export function findDates(text: string): { readonly start: number; readonly end: number }[] {
+  // Letters read for digits are put right first; month names are left alone, they stand in words without digits.
+  const plain = fold(mendDigits(text));
+  const found: { start: number; end: number }[] = [];
+  for (const { pattern, numeric } of forms) {
+    for (const match of plain.matchAll(pattern)) {
+      if (numeric && !possible(match[numeric[0]]!, match[numeric[1]]!)) continue;
+      found.push({ start: match.index, end: match.index + match[0].length });
+    }
+  }
+  return found;
+}
+
+/** The first date without day or year. */
+export function findPartialDate(text: string): { readonly start: number; readonly end: number } | undefined {
+  for (const match of fold(mendDigits(text)).matchAll(partial))
+    return { start: match.index, end: match.index + match[0].length };
+  return undefined;
+}
+
+/** Day and month in either order. */
+function possible(first: string, second: string): boolean {
+  const [a, b] = [Number(first), Number(second)];
+  return Math.min(a, b) >= 1 && Math.min(a, b) <= 12 && Math.max(a, b) <= 31;
+}

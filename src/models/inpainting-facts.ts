@@ -1,0 +1,14 @@
+/** What the diffusion engine has to know about how a UNet was trained; `inpainting` in its `metadata.json`. */
+export interface InpaintingFacts {
+  readonly predictionType: "epsilon" | "v_prediction";
+  /** Value under the mask of the masked image. */
+  readonly maskedFill: "0" | "-1";
+  /** Factor on the VAE's latents. */
+  readonly scalingFactor: number;
+  readonly glyph: { readonly height: number; readonly width: number; readonly fit: "pad" | "squash" };
+  /** "text_projection.safetensors", where encoder and UNet have different widths. */
+  readonly textProjection?: string;
+  /** SHA-256 of the weights it was trained with. */
+  readonly vaeWeightsSha256: string;
+  readonly glyphEncoderWeightsSha256: string;
+}

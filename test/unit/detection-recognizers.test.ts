@@ -1,0 +1,177 @@
+/** What each recognizer finds on a line, and what it must leave alone. */
+import { describe, expect, it } from "vitest";
+import { createDetector } from "../../src/detection/detector.ts";
+import type { EntityType } from "../../src/detection/entity.ts";
+import { makeLine } from "../../src/detection/lines.ts";
+import type { OcrPage } from "../../src/detection/ocr.ts";
+
+/** Lines below each other; "|" separates columns of one row. */
+function page(...rows: string[]): OcrPage {
+  const lines = rows.flatMap((row, y) =>
+    row.split("|").map((text, column) => {
+      let x = 20 + column * 400;
+      const words = text
+        .trim()
+        .split(/\s+/)
+        .map((word) => {
+          const box = [x, 40 + y * 30, x + word.length * 10, 60 + y * 30] as const;
+          x += (word.length + 1) * 10;
+          return { text: word, box, confidence: 1 };
+        });
+      return makeLine(words);
+    }),
+  );
+  return { lines, width: 1000, height: 60 + rows.length * 30, engine: "test" };
+}
+
+const found = (type: EntityType, ...rows: string[]): string[] =>
+  createDetector({ types: [type] })
+    .detect(page(...rows), 0)
+    .map((entity) => entity.text);
+
+describe("numbers and forms", () => {
+  it.each<[EntityType, string, string[]]>([
+    ["email", "Mail: jo.doe+x@mail.example.com now", ["jo.doe+x@mail.example.com"]],
+    ["email", "jo @ mail. example", ["jo @ mail. example"]],
+    ["email", "3 apples @ 2.50 each", []],
+    [
+      "url",
+      "see www.example.com.my/shop or https://example.org/a",
+      ["www.example.com.my/shop", "https://example.org/a"],
+    ],
+    ["url", "TOTAL 12.50 EACH", []],
+    ["phone", "Tel: 03-3362 4395 Fax: 03-3362 4396", ["03-3362 4395", "03-3362 4396"]],
+    ["phone", "+49 30 901820", ["+49 30 901820"]],
+    ["phone", "Invoice 1234567890", []],
+    ["phone", "TEL 03-3362 4395 GST NO 000584089600", ["03-3362 4395"]],
+    ["phone", "Date 12-03-2018", []],
+    ["iban", "IBAN DE89 3704 0044 0532 0130 00 BIC X", ["DE89 3704 0044 0532 0130 00"]],
+    ["iban", "code DE88 3704 0044 0532 0130 00", []],
+    ["iban", "IBAN: DE88 3704 0044 0532 0130 00", ["DE88 3704 0044 0532 0130 00"]],
+    ["card", "VISA 4111 1111 1111 1111", ["4111 1111 1111 1111"]],
+    ["card", "VISA 4111 1111 1111 1112", []],
+    ["card", "CARD ************7501", ["************7501"]],
+    ["card", "EAN 6018840126306675", []],
+    ["date", "Date: 31/12/2018 5:20 PM", ["31/12/2018"]],
+    ["date", "am 3. März 2024 und 2024-02-29", ["3. März 2024", "2024-02-29"]],
+    ["date", "March 5, 2021", ["March 5, 2021"]],
+    ["date", "le 14 juillet 2020", ["14 juillet 2020"]],
+    ["date", "11:44:44 45/45/2018 1.2.3.4", []],
+    ["tax_id", "GST NO: 000584089600", ["000584089600"]],
+    ["tax_id", "VAT DE136695976", ["DE136695976"]],
+    ["tax_id", "GST 6% 23.93 0.00", []],
+    ["id_number", "Passport No. C01X00T47", ["C01X00T47"]],
+    ["id_number", "SSN 123-45-6789", ["123-45-6789"]],
+  ])("%s in '%s' gives %j", (type, text, values) => {
+    expect(found(type, text)).toEqual(values);
+  });
+});
+
+describe("persons", () => {
+  it.each([
+    ["Cashier: ANGELA TAN", ["ANGELA TAN"]],
+    ["Served by Jean-Luc O'Neil 12:30", ["Jean-Luc O'Neil"]],
+    ["Patient name: Müller, Erika", ["Müller, Erika"]],
+    ["Dear Mr Smith", ["Smith"]],
+    ["Cashier: 01", []],
+    ["Cashier: CASHIER3", []],
+    ["Customer copy", []],
+    ["the customer pays cash", []],
+  ])("in '%s' are %j", (text, values) => {
+    expect(found("person", text)).toEqual(values);
+  });
+
+  it("stand beside or below their label", () => {
+    expect(found("person", "Cashier|Fatin Sy")).toEqual(["Fatin Sy"]);
+    expect(found("person", "Surname", "Mustermann")).toEqual(["Mustermann"]);
+  });
+});
+
+describe("sender and addressee", () => {
+  const receipt = [
+    "LIGHTROOM GALLERY SDN BHD",
+    "NO: 28, JALAN ASTANA 1C,",
+    "BANDAR BUKIT RAJA, 41050",
+    "KLANG SELANGOR",
+    "TEL: 03-3362 4395",
+    "TAX INVOICE",
+    "2 PHOTO FRAME|19.90",
+    "TOTAL|39.80",
+    "THANK YOU",
+  ];
+
+  it("the header of a receipt is company and address, and its items are neither", () => {
+    expect(found("company", ...receipt)).toEqual(["LIGHTROOM GALLERY SDN BHD"]);
+    expect(found("address", ...receipt)).toEqual([
+      "NO: 28, JALAN ASTANA 1C",
+      "BANDAR BUKIT RAJA, 41050",
+      "KLANG SELANGOR",
+    ]);
+  });
+
+  it("the block under 'Bill to' is found", () => {
+    const rows = [
+      "ACME GmbH",
+      "Rechnung",
+      "Bill to:",
+      "Erika Musterfrau",
+      "Heidestraße 17",
+      "51147 Köln",
+      "Total 5,00",
+    ];
+    expect(found("person", ...rows)).toEqual([]);
+    expect(
+      createDetector()
+        .detect(page(...rows), 0)
+        .map((e) => [e.type, e.text]),
+    ).toEqual(
+      expect.arrayContaining([
+        ["person", "Erika Musterfrau"],
+        ["address", "Heidestraße 17"],
+        ["address", "51147 Köln"],
+      ]),
+    );
+  });
+
+  it("a document without a sender at the top has no company", () => {
+    expect(found("company", "MEMORANDUM", "The quarterly figures", "are attached to this page")).toEqual([]);
+  });
+});
+
+describe("the detector", () => {
+  it("leaves alone what is on the allow list, whatever its spacing", () => {
+    const detector = createDetector({ types: ["email"], allow: ["INFO@ example.com"] });
+    expect(detector.detect(page("info@example.com other@example.com"), 0).map((e) => e.text)).toEqual([
+      "other@example.com",
+    ]);
+  });
+
+  it("finds what is on the deny list, also with a wrongly read letter", () => {
+    const detector = createDetector({ deny: [{ text: "Project Nightingale", type: "company" }] });
+    expect(detector.detect(page("about project nightingaIe today"), 0)).toMatchObject([
+      { type: "company", text: "project nightingaIe", reason: "deny list" },
+    ]);
+  });
+
+  it("keeps thresholds by type", () => {
+    const rows = ["CARD ************7501"];
+    expect(createDetector({ minScores: { card: 0.9 } }).detect(page(...rows), 0)).toEqual([]);
+    expect(createDetector().detect(page(...rows), 0)).toHaveLength(1);
+  });
+
+  it("gives ids, word ranges and a box that is tight around the value", () => {
+    const [entity] = createDetector({ types: ["date"] }).detect(page("Date: 31/12/2018 paid"), 3);
+    expect(entity).toMatchObject({ id: "p3-e0", page: 3, line: 0, words: [1, 2], span: [6, 16] });
+    expect(entity!.box).toEqual([80, 40, 180, 60]);
+  });
+
+  it("never reports overlapping entities", () => {
+    const entities = createDetector().detect(
+      page("Cashier: Mr Smith Tel +49 30 901820 a@b.de GST NO: 000584089600 12/12/2020"),
+      0,
+    );
+    for (const a of entities)
+      for (const b of entities) if (a !== b) expect(a.span[1] <= b.span[0] || b.span[1] <= a.span[0]).toBe(true);
+    expect(entities.length).toBeGreaterThanOrEqual(4);
+  });
+});
