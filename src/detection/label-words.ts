@@ -38,7 +38,7 @@ export const personalNumberNouns = `
   driving licence, driving license, document, personal, personnel, loyalty, loyalty card, medical record, kunden,
   mitglieds, mitglied, patienten, matrikel, versicherten, versicherungs, sozialversicherungs, ausweis,
   personalausweis, reisepass, pass, fuhrerschein, vertrags, akten, vorgangs, adherent, assure, contrat, dossier,
-  securite sociale, carte d identite, passeport, permis de conduire, matricule, salarie, etudiant, sociétaire,
+  securite sociale, carte d identite, piece d identite, identite, passeport, permis de conduire, matricule, salarie, etudiant, sociétaire,
   cliente, socio, paciente, empleado, contrato, expediente, seguridad social, documento, pasaporte, permiso de
   conducir, carnet, poliza, asegurado, afiliado, tessera, paziente, dipendente, contratto, pratica, assistito,
   polizza, passaporto, carta d identita, patente, matricola, assicurato, klant, lid, lidmaatschaps, personeels,

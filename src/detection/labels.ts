@@ -45,7 +45,11 @@ for (const kind of labelKinds)
   for (const word of split(labelWords[kind])) if (!dictionary.has(word)) dictionary.set(word, kind);
 const numbers = new Set(split(numberWords));
 for (const noun of split(personalNumberNouns)) {
-  for (const number of numbers) dictionary.set(noun + number, "idNumber");
+  for (const number of numbers) {
+    dictionary.set(noun + number, "idNumber");
+    // "N° de dossier", "numero di tessera"
+    for (const link of ["", "de", "d", "di", "del", "du", "van"]) dictionary.set(number + link + noun, "idNumber");
+  }
 }
 const weak = new Set(split(weakLabels));
 const nameLike = new Set(split(nameLikeLabels));
@@ -66,7 +70,7 @@ export function labelsOf(page: OcrPage): readonly Label[] {
 }
 
 /** Between words of one label. */
-const insideLabel = /^[\s.,\-_/&+()'’`]*$/;
+const insideLabel = /^[\s.,\-_/&+()'’`ºª°*]*$/;
 /** "Vorname(n)", "Surname(s)". */
 const plural = /^\s?\((?:s|n|en|e|es|r|in|innen|a|as|i)\)/;
 const numberSign = /^[\s.]*(?:#|n[°º]|№)/;
@@ -165,9 +169,23 @@ export const wholeSegment = (segment: Segment): Located | undefined => locate(se
 
 /** Segments that begin with a label. */
 export function labelledSegments(page: OcrPage): ReadonlyMap<Segment, Label> {
-  const map = new Map<Segment, Label>();
-  for (const label of labelsOf(page)) if (!map.has(label.segment) && label.span[0] <= 4) map.set(label.segment, label);
+  let map = labelled.get(page);
+  if (map === undefined) {
+    const made = new Map<Segment, Label>();
+    for (const label of labelsOf(page))
+      if (!made.has(label.segment) && label.span[0] <= 4) made.set(label.segment, label);
+    labelled.set(page, made);
+    map = made;
+  }
   return map;
+}
+
+const labelled = new WeakMap<OcrPage, ReadonlyMap<Segment, Label>>();
+
+/** Whether a text is nothing but a label's word; names that are words too ("Price") are not counted. */
+export function isLabelText(text: string): boolean {
+  const word = fold(text).replace(/[^\p{L}\p{N}]/gu, "");
+  return dictionary.has(word) && !nameLike.has(word);
 }
 
 export interface Candidate extends Located {

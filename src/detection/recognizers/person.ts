@@ -94,7 +94,8 @@ function labelledPerson(page: OcrPage, label: Label, inTable: (segment: Segment)
     const value = namePart(text);
     // One word is enough behind a mark or alone under the label, not after words like "customer" in a line of text.
     const single = label.marked || place !== "same" || label.kind === "person";
-    if (!isNameShaped(value, single) || (place === "below" && value.length < 0.6 * text.length)) continue;
+    if (!isNameShaped(value, single) || isLabelText(value) || (place === "below" && value.length < 0.6 * text.length))
+      continue;
     const words = value.split(/\s+/).length;
     const score = words > 1 ? 0.85 : place === "below" ? 0.7 : 0.75;
     return [{ type: "person", line, span: [span[0], span[0] + value.length], score, reason: "label" }];
@@ -111,7 +112,8 @@ function unmarkedLabels(page: OcrPage, inTable: (segment: Segment) => boolean): 
     const start = unmarked.exec(segment.folded)?.[0].length;
     if (start === undefined || inTable(segment)) return [];
     const rest = segment.text.slice(start);
-    if (!isNameShaped(rest, true) || isCompanyLike(rest) || rest.split(/\s+/).length > 4) return [];
+    if (!isNameShaped(rest, true) || isLabelText(rest) || isCompanyLike(rest) || rest.split(/\s+/).length > 4)
+      return [];
     const from = segment.span[0] + start;
     return [
       {
