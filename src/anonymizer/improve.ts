@@ -1,8 +1,12 @@
 /** Makes the next round of drawing out of what a proof found wanting. */
 import type { Entity } from "../detection/entity.ts";
+import { spanBox, wordRange, wordSpans } from "../detection/lines.ts";
+import type { OcrLine } from "../detection/ocr.ts";
+import type { Box } from "../documents/geometry.ts";
 import type { Pseudonymizer } from "../replacement/pseudonyms.ts";
 import type { Replacement } from "../replacement/replacement.ts";
 import { coveredShare } from "../verification/painted.ts";
+import { foldText } from "../verification/similarity.ts";
 import { type Painting, touches } from "./painting.ts";
 import type { Proof } from "./proof.ts";
 import { toSameValues } from "./same-value.ts";
@@ -47,25 +51,48 @@ function stillStanding(painting: Painting, proof: Proof, options: ImproveOptions
   ];
 }
 
-/** Findings on the result that are no invented values. */
+/** Weaker findings come and go with how the lines are cut; on the second reading they would mostly be wrong. */
+const sureEnough = 0.7;
+
+/** Findings on the result that are no invented values, as far as they stand outside the painted boxes. */
 function foundLate(painting: Painting, proof: Proof, options: ImproveOptions): Replacement[] {
-  const taken = painting.regions.map((region) => region.replacement.entity);
-  const ids = new Set(taken.map((entity) => entity.id));
+  const painted = painting.painted();
+  const ids = new Set(painting.regions.map((region) => region.replacement.entity.id));
   const entities: Entity[] = [];
-  for (const entity of proof.redetection.unknown) {
-    const clashes = [...taken, ...entities].some(
-      (other) =>
-        other.page === entity.page &&
-        (coveredShare(entity.box, other.box) > 0.2 || coveredShare(other.box, entity.box) > 0.2),
-    );
-    if (clashes) continue;
-    let n = 0;
-    while (ids.has(`p${entity.page}-l${n}`)) n++;
-    const id = `p${entity.page}-l${n}`;
-    ids.add(id);
-    entities.push({ ...entity, id, reason: `${entity.reason}, second reading` });
+  for (const found of proof.redetection.unknown) {
+    if (found.score < sureEnough) continue;
+    const line = proof.readings[found.page]!.lines[found.line]!;
+    const boxes = painted.filter((region) => region.page === found.page).map((region) => region.box);
+    for (const span of uncoveredSpans(line, found.span, boxes)) {
+      const box = spanBox(line, span);
+      if (entities.some((other) => other.page === found.page && touches(other.box, box))) continue;
+      let n = 0;
+      while (ids.has(`p${found.page}-l${n}`)) n++;
+      const id = `p${found.page}-l${n}`;
+      ids.add(id);
+      const text = line.text.slice(span[0], span[1]);
+      const reason = `${found.reason}, second reading`;
+      entities.push({ ...found, id, span, words: wordRange(line, span), text, box, reason });
+    }
   }
   return inventFor(entities, painting, options);
+}
+
+/** The runs of words within a range of a line of which less than a third is covered by a box. */
+function uncoveredSpans(line: OcrLine, within: readonly [number, number], boxes: readonly Box[]): [number, number][] {
+  const runs: [number, number][] = [];
+  let open = false;
+  for (const [start, end] of wordSpans(line)) {
+    const from = Math.max(start, within[0]);
+    const to = Math.min(end, within[1]);
+    if (from >= to) continue;
+    const box = spanBox(line, [from, to]);
+    const free = boxes.every((painted) => coveredShare(box, painted) < 1 / 3);
+    if (free && open) runs.at(-1)![1] = to;
+    else if (free) runs.push([from, to]);
+    open = free;
+  }
+  return runs.filter(([from, to]) => foldText(line.text.slice(from, to)).length >= 3);
 }
 
 /** Values that the document has already keep their invented ones; new values get new ones. */

@@ -1,4 +1,5 @@
 /** How much a piece of text looks like part of a postal address, by its own words. */
+import { distance } from "fastest-levenshtein";
 import { fold, mendDigits } from "./fold.ts";
 
 const join = (words: string): string => words.trim().split(/\s+/).join("|");
@@ -16,6 +17,25 @@ const streetWords = join(`
   straat laan plein gracht kade singel dijk steeg dreef
 `);
 const streetWord = new RegExp(`(?<![\\p{L}\\d])(?:${streetWords})(?:\\.|(?![\\p{L}]))`, "u");
+/** "JIN", "JALAH", "Stret": the commonest of them with one letter misread. */
+const misreadable = [
+  "jalan",
+  "taman",
+  "bandar",
+  "persiaran",
+  "lorong",
+  "street",
+  "avenue",
+  "boulevard",
+  "strasse",
+  "straat",
+  "avenida",
+  "calle",
+  "piazza",
+];
+const isMisreadStreet = (folded: string): boolean =>
+  /(?<![\p{L}\d])j[li1|]n(?![\p{L}])/u.test(folded) ||
+  [...folded.matchAll(/\p{L}{5,}/gu)].some(([word]) => misreadable.some((street) => distance(word, street) === 1));
 
 /** English kinds of streets that are everyday words too: only behind a number and a name ("12 Mill Way"). */
 const looseStreet =
@@ -34,7 +54,7 @@ const box =
 
 /** Parts of buildings and lots with their number. */
 const unit =
-  /(?<![\p{L}])(?:lot|plot|unit|suite|ste|apt|apartment|flat|block|blok|blk|level|floor|flr|room|bldg|building|no|nr|hs|pt|gf|lg|ug|shop|kiosk|tower|wing|section|sect|sec|etage|stock|og|eg|bat|batiment|esc|puerta|piso|planta|local|nave|int|interno|scala|piano|bus)(?![\p{L}])\s*[.:#]*\s*[\p{L}]{0,2}-?\d/u;
+  /(?<![\p{L}])(?:lot|plot|unit|suite|ste|apt|apartment|flat|block|blok|blk|level|floor|flr|room|bldg|building|no|nr|hs|pt|gf|lg|ug|shop|kiosk|tower|wing|section|sect|sec|etage|stock|og|eg|bat|batiment|esc|puerta|piso|planta|local|nave|int|interno|scala|piano|bus)(?![\p{L}])\s*[.:#]*\s*[\p{L}]{0,2}-?\d{1,4}(?!\d)/u;
 /** "1º A", "3. OG", "2nd floor", "s/n". */
 const storey =
   /^\W*\d{1,2}\s?[ºª°]\s?[a-z]?\W*$|\d(?:st|nd|rd|th)\s+floor|\d\.?\s?(?:og|stock|etage)(?![\p{L}])|(?<![\p{L}])s\/n(?![\p{L}])|(?:ground|first|second|third)\s+floor|tingkat\s+(?:bawah|\d)/u;
@@ -47,9 +67,7 @@ const numberLast = /\p{L}{3,}\.?,?\s+(?:n[º°.]?\s*)?\d{1,4}(?:\s?[-/]\s?\d{1,4
 
 const postcodeTown = [
   // 41050 Klang, D-10115 Berlin, 80271 Sordio (SO), 2000-123 Lisboa
-  /(?<![\d.,/-])(?:[a-z]{1,2}\s?-\s?)?\d{5}(?:-\d{3,4})?\s*[,.]?\s+\p{L}{2,}/u,
-  // 1012 AB Amsterdam
-  /(?<!\d)\d{4}\s?[a-z]{2}\s+\p{L}{3,}/u,
+  /(?<![\d.,/-])(?:[a-z]{1,2}\s?-\s?)?\d{5}(?:-\d{3,4})?\s*[,.]?\s+(?!(?:[ap]m|rm|eur|pcs|kg)(?![\p{L}]))\p{L}{2,}/u,
   // SW1A 1AA, K1A 0B1
   /(?<![\p{L}\d])[a-z]{1,2}\d[a-z\d]?\s+\d[a-z]{2}(?![\p{L}\d])|(?<![\p{L}\d])[a-z]\d[a-z]\s?\d[a-z]\d(?![\p{L}\d])/u,
   // Springfield, IL 62704
@@ -57,6 +75,8 @@ const postcodeTown = [
   // Singapore 123456
   /(?<![\p{L}])singapore\s+\d{6}(?!\d)/u,
 ];
+/** 1012 AB Amsterdam; on the text itself: the letters are always capitals. */
+const dutchPostcodeTown = /(?<!\d)[1-9]\d{3}\s?[A-Z]{2}\s+\p{L}{3,}/u;
 /** Swiss, Austrian, Belgian, Swedish: also what many other lines look like, so only the whole line counts. */
 const shortPostcodeTown = /^\W*(?:[a-z]{1,2}\s?-\s?)?(?:\d{4}|\d{3}\s\d{2}|\d{2}-\d{3})\s+\p{L}{3,}[\p{L} .'’/()-]*$/u;
 /** Setia Alam 40170 */
@@ -94,10 +114,10 @@ export function addressScore(text: string): number {
   if ((folded.match(/\p{L}/gu)?.length ?? 0) < 1 || price.test(folded)) return 0;
   const hasDigit = /\d/.test(folded);
   let score = 0;
-  if (postcodeTown.some((form) => form.test(folded))) score += 0.55;
+  if (postcodeTown.some((form) => form.test(folded)) || dutchPostcodeTown.test(text)) score += 0.55;
   else if (shortPostcodeTown.test(folded)) score += 0.3;
   else if (townPostcode.test(folded)) score += 0.3;
-  const street = streetWord.test(folded);
+  const street = streetWord.test(folded) || (hasDigit && isMisreadStreet(folded));
   if (street) score += hasDigit ? 0.45 : 0.3;
   else if (looseStreet.test(folded)) score += 0.35;
   else if (streetEnding.test(folded)) score += hasDigit ? 0.45 : 0.1;

@@ -6,7 +6,7 @@ const surelyLegal = String.raw`s\s?d\s?n\.?\s*[b8]\s?h\s?d|bhd|pte\.?\s*ltd|pty\
 /** Forms that may be words or weights too: only in capitals, behind a name, at the end of it. */
 const maybeLegal = String.raw`inc|limited|corp|ag|kg|gbr|e\.?\s?v|sas|snc|s\.?\s?a|spa|s\.?\s?l|s\.\s?c|bv|nv|cv|sdn|oy|ab|a\/s|enterprises?|trading|holdings?|industries`;
 const legalForm = new RegExp(
-  `(?<![\\p{L}\\d])(?:(${surelyLegal})|(?:${maybeLegal}))(?:\\.|(?![\\p{L}\\d]))(?:\\s*\\(m\\))?`,
+  `(?<![\\p{L}\\d-])(?:(${surelyLegal})|(?:${maybeLegal}))(?:\\.|(?![\\p{L}\\d]))(?:\\s*\\(m\\))?`,
   "gu",
 );
 
@@ -54,7 +54,7 @@ export function findLegalForms(text: string): { readonly start: number; readonly
 function standsAsLegalForm(text: string, start: number, end: number): boolean {
   if (!/^\p{Lu}/u.test(text.slice(start))) return false;
   if (!/[\p{L}.)&'’"]\s*,?\s*$/u.test(text.slice(0, start))) return false;
-  return /^\s*(?:$|[,;:)(|·•/"–—-]|\p{Ll})/u.test(text.slice(end));
+  return /^\s*(?:$|[,;:)(|·•/"–—]|\p{Ll})/u.test(text.slice(end));
 }
 
 export const hasLegalForm = (text: string): boolean => findLegalForms(text).length > 0;

@@ -51,6 +51,7 @@ const partial = new RegExp(
 
 /** Ranges of full dates in a text. */
 export function findDates(text: string): { readonly start: number; readonly end: number }[] {
+  if ((text.match(/\d/g)?.length ?? 0) < 3) return [];
   // Letters read for digits are put right first; month names are left alone, they stand in words without digits.
   const plain = fold(mendDigits(text));
   const found: { start: number; end: number }[] = [];
@@ -68,6 +69,16 @@ export function findPartialDate(text: string): { readonly start: number; readonl
   for (const match of fold(mendDigits(text)).matchAll(partial))
     return { start: match.index, end: match.index + match[0].length };
   return undefined;
+}
+
+/** What is left of a date whose digits or separators are misread ("30-092017", "20/03/201¢"); not a time. */
+export function findDamagedDate(text: string): { readonly start: number; readonly end: number } | undefined {
+  const match = /^\W*?([\d£$¢OolISBZ|!][^\s:]*(?:\s?[./-]\s?[^\s:]+|\s[£$¢JOolI|!](?=\s)|\s\d[^\s:]*){0,3})/u.exec(
+    text,
+  );
+  if (match === null || (match[1]!.match(/\d/g)?.length ?? 0) < 4) return undefined;
+  const start = match[0].length - match[1]!.length;
+  return { start, end: match[0].length };
 }
 
 /** Day and month in either order. */

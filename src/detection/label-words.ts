@@ -88,8 +88,7 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     kontaktperson, ehepartner, nom, noms, prenom, prenoms, nom de famille, nom et prenom, nom prenom, nom d
     usage, nom de naissance, caissier, caissiere, vendeur, vendeuse, serveur, serveuse, servi par, votre
     vendeur, votre serveur, votre interlocuteur, votre contact, interlocuteur, titulaire, titulaire du compte, hotesse, hote de caisse, proprietaire, representant legal,
-    gerant, gerante, directeur, directrice, dirigeant, assure, demandeur, a l attention de, attention de, etabli
-    par, signataire, conseiller, medecin, operateur, conjoint, nombre, nombres, apellido, apellidos, nombre y
+    gerant, gerante, directeur, directrice, dirigeant, assure, demandeur, a l attention de, attention de, etabli par, suivi par, suivie par, dossier suivi par, signataire, conseiller, medecin, operateur, conjoint, nombre, nombres, apellido, apellidos, nombre y
     apellidos, nombre completo, primer apellido, segundo apellido, cajero, cajera, le atendio, atendido por,
     atendio, vendedor, vendedora, dependiente, camarero, camarera, su contacto, persona de contacto, contacto,
     titular, titular de la cuenta, propietario, propietaria, representante legal, gerente, administrador, asegurado, solicitante, a la atencion de, preparado
@@ -196,7 +195,7 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     fuhrerscheinnummer, passnummer, n client, no client, numero client, code client, ref client, n adherent,
     notre ref, notre reference, nos ref, n ref, vos ref, vos references, nos references, votre reference, n de
     document, numero de document, n de securite sociale, n securite sociale, n assure, dossier n, n dossier, n
-    de dossier, n de contrat, n de permis, n de matricule, numero d assure, n cliente, num cliente, codigo
+    de dossier, n de contrat, n de permis, n de matricule, matricule, numero d assure, n cliente, num cliente, codigo
     cliente, codigo de cliente, n de cliente, numero de cliente, n socio, numero de socio, n documento, num
     documento, nuestra ref, nuestra referencia, su ref, n expediente, numero de afiliacion, n afiliacion, n de
     seguro, numero de seguro, n tarjeta sanitaria, numero de documento, numero de empleado, n empleado, numero

@@ -92,16 +92,19 @@ function labelsIn(segment: Segment): Label[] {
     let end = tokens[match.last]!.end;
     end += plural.exec(folded.slice(end))?.[0].length ?? 0;
     end += numberSign.exec(folded.slice(end))?.[0].length ?? 0;
+    end += /^[ºª°]+/.exec(folded.slice(end))?.[0].length ?? 0;
     const after = folded.slice(end);
     const first = i === 0 && start <= 4;
     const colonFollows = colon.test(after) || /[#°º]$/.test(folded.slice(0, end));
     const marked = colonFollows || ends.test(after);
-    const digitsFollow = numbered.has(match.kind) && match.word.length > 2 && /^[\s.:]*[+(]?\d/.test(after);
+    const digitsFollow =
+      numbered.has(match.kind) && (match.kind === "phone" || match.word.length > 2) && /^[\s.:]*[+(]?\d/.test(after);
     const placed = prose
       ? /^\s*:/.test(after)
       : first || colonFollows || digitsFollow || opener.test(folded.slice(0, start));
     // A word like "to" or "name" is a label before a colon, or alone.
-    const alone = first && ends.test(after) && match.word.length > 2 && !nameLike.has(match.word);
+    const alone =
+      first && ends.test(after) && (match.word.length > 2 || match.word === "ms") && !nameLike.has(match.word);
     const strong =
       weak.has(match.word) || nameLike.has(match.word) || match.word.length <= 2 ? colonFollows || alone : true;
     if (!placed || !(strong || (digitsFollow && match.kind === "phone"))) continue;

@@ -1,60 +1,16 @@
-/** Parts of a page told by layout: the table of items, and blocks of names with their address. */
+/** Blocks of names with their addresses, told by layout: senders at the top, addressees, what stands under "Bill to". */
+import { distance } from "fastest-levenshtein";
 import { boxHeight, boxWidth } from "../documents/geometry.ts";
 import { addressScore, isCountry, strongAddress, weakAddress } from "./address-shapes.ts";
 import { hasLegalForm, isCompanyLike } from "./company-words.ts";
 import { findDates } from "./date-shapes.ts";
 import { fold } from "./fold.ts";
+import { inItemTable } from "./item-table.ts";
 import { type Label, labelledSegments, labelsOf } from "./labels.ts";
 import { type Layout, layoutOf, type Segment } from "./layout.ts";
 import type { OcrPage } from "./ocr.ts";
-import { isAmount, isNameShaped, isProse } from "./text-shapes.ts";
-
-const tableHeads = new Set(
-  `qty quantity uom uprice unitprice sprice price rsp amount amt description desc item itemdesc items product particulars total disc discount tax unit
-  menge anzahl stk preis einzelpreis betrag gesamt bezeichnung beschreibung leistung artikel einheit
-  quantite qte prix prixunitaire pu montant designation libelle article unite prestation
-  cantidad cant precio preciounitario importe descripcion concepto articulo unidad
-  quantita qta prezzo prezzounitario importo descrizione articolo unita
-  aantal prijs stukprijs bedrag omschrijving artikel eenheid`.split(/\s+/),
-);
-/** May stand beside heads of columns, and are none by themselves. */
-const besideHeads = new Set("no nr pos gst sr vat code rm eur usd incl excl ht ttc mwst iva btw tva in of".split(" "));
-const totals =
-  /(?<![\p{L}])(?:(?:sub\s?-?\s?|grand\s|nett?\s)?total[ei]?|totaal|subtotaal|subtotale|gesamt(?:betrag)?|summe|zwischensumme|sous-total|net a payer|amount due|balance|base imponible|imponibile|jumlah)(?![\p{L}])/u;
-
-/**
- * Whether a segment stands in the table of what was bought, between its head and the totals. Item names there look like
- * names of persons, shops and streets and are none of them.
- */
-export function inItemTable(page: OcrPage): (segment: Segment) => boolean {
-  const head = tableHead(page);
-  if (head === undefined) return () => false;
-  const { segments } = layoutOf(page);
-  const end = segments.find((segment) => segment.box[1] > head && totals.test(segment.folded) && !isHeadCell(segment));
-  const bottom = end ? end.box[1] : head + 0.25 * page.height;
-  return ({ box }) => box[1] >= head && box[3] <= bottom + 0.5 * boxHeight(box);
-}
-
-const wordsOf = ({ folded }: Segment): string[] => folded.split(/[^\p{L}]+/u).filter(Boolean);
-
-const isHeadCell = (segment: Segment): boolean => {
-  const words = wordsOf(segment);
-  return (
-    words.some((word) => tableHeads.has(word)) && words.every((word) => tableHeads.has(word) || besideHeads.has(word))
-  );
-};
-
-/** Where the first row lies that has two or more heads of columns (its bottom edge). */
-function tableHead(page: OcrPage): number | undefined {
-  const layout = layoutOf(page);
-  for (const segment of layout.segments) {
-    if (!isHeadCell(segment)) continue;
-    let heads = new Set(wordsOf(segment).filter((word) => tableHeads.has(word))).size;
-    for (let next = layout.right(segment); next; next = layout.right(next)) if (isHeadCell(next)) heads++;
-    if (heads >= 2) return segment.box[3];
-  }
-  return undefined;
-}
+import { textBefore } from "./paragraphs.ts";
+import { isAmount, isNameShaped } from "./text-shapes.ts";
 
 /** A name with an address under it, or one of the two alone. */
 export interface Party {
@@ -70,12 +26,40 @@ const contact = /@|(?<![\p{L}])www\.|https?:|(?<![\p{L}])(?:tel|fax|fon|phone)(?
 const registrationLine = /^\W*(?:\(?\s*[a-z]{0,3}\d{5,12}\s?-\s?[a-z]\s*\)?|\(?\d{12}\s*\(.*\))\W*$/u;
 const time = /(?<!\d)\d{1,2}:\d{2}(?!\d)/;
 
+const titleWords = [
+  "invoice",
+  "receipt",
+  "rechnung",
+  "quittung",
+  "facture",
+  "factura",
+  "fattura",
+  "ricevuta",
+  "factuur",
+  "invois",
+  "kassenbon",
+  "statement",
+];
+
+/** "TAX INVOICE" and the like, also with a letter or two misread. */
+function isTitle({ folded, text }: Segment): boolean {
+  const words = folded.match(/\p{L}{5,}/gu) ?? [];
+  if (text.split(/\s+/).length > 4 || hasLegalForm(text)) return false;
+  return words.some((word) => titleWords.some((title) => distance(word, title) <= (title.length > 6 ? 2 : 1)));
+}
+
 /** What a line is to an address block. */
-function roleOf(segment: Segment, labels: ReadonlyMap<Segment, Label>, inTable: (segment: Segment) => boolean): Role {
+function roleOf(
+  segment: Segment,
+  page: OcrPage,
+  labels: ReadonlyMap<Segment, Label>,
+  inTable: (segment: Segment) => boolean,
+): Role {
   const { text, folded } = segment;
   const label = labels.get(segment);
   const score = addressScore(text);
-  if (inTable(segment) || isAmount(text) || isProse(text)) return "stop";
+  if (inTable(segment) || isAmount(text) || textBefore(page, segment.line, segment.span[0]) !== undefined)
+    return "stop";
   if (registrationLine.test(folded)) return "skip";
   if (contact.test(folded) || (score < strongAddress && (time.test(text) || findDates(text).length > 0))) return "stop";
   if (label) {
@@ -87,6 +71,7 @@ function roleOf(segment: Segment, labels: ReadonlyMap<Segment, Label>, inTable: 
     if (!(partOfName && (score >= strongAddress || isCompanyLike(text)))) return "stop";
   }
   if (score >= strongAddress) return "strong";
+  if (isTitle(segment)) return "stop";
   if (score >= weakAddress) return "weak";
   const letters = folded.match(/\p{L}/gu)?.length ?? 0;
   const digits = folded.match(/\d/g)?.length ?? 0;
@@ -109,7 +94,7 @@ function makeParties(page: OcrPage): Party[] {
   const layout = layoutOf(page);
   const labels = labelledSegments(page);
   const inTable = inItemTable(page);
-  const roles = new Map(layout.segments.map((segment) => [segment, roleOf(segment, labels, inTable)]));
+  const roles = new Map(layout.segments.map((segment) => [segment, roleOf(segment, page, labels, inTable)]));
   const used = new Set<Segment>();
   const parties: Party[] = [];
   for (const chain of columnChains(layout)) {
@@ -157,10 +142,7 @@ function addressRuns(chain: readonly Segment[], roles: ReadonlyMap<Segment, Role
     if (strong || (weak.length > 1 && weak.reduce((sum, segment) => sum + addressScore(segment.text), 0) > 0.6)) {
       // The town, state or country under the street has no sign of its own.
       const tail = pending.filter((segment) => roles.get(segment) === "plain").slice(0, 2);
-      const fits = tail.filter(
-        (segment) => isCountry(segment.text) || (segment.text.split(/\s+/).length <= 6 && !hasLegalForm(segment.text)),
-      );
-      runs.push([...run, ...(tail.length === fits.length ? fits : [])]);
+      runs.push([...run, ...(tail.every((segment, k) => goesOn(tail[k - 1] ?? run.at(-1)!, segment)) ? tail : [])]);
     }
     run = [];
     pending = [];
@@ -181,6 +163,13 @@ function addressRuns(chain: readonly Segment[], roles: ReadonlyMap<Segment, Role
   }
   close();
   return runs;
+}
+
+/** Whether a line without a sign of its own belongs to the address above it: set alike, close, and short. */
+function goesOn(last: Segment, { box, text }: Segment): boolean {
+  const [low, high] = [boxHeight(last.box), boxHeight(box)].sort((a, b) => a - b) as [number, number];
+  if (high > 1.5 * low || box[1] - last.box[3] > high) return false;
+  return isCountry(text) || (text.split(/\s+/).length <= 6 && !hasLegalForm(text));
 }
 
 /** Lines above an address that say whose it is. */
@@ -206,12 +195,21 @@ function namesAbove(
       if (sender && above.box[1] < 0.2 * layout.page.height && names.length === 0) continue;
       break;
     }
+    if (!sender && isFieldValue(above, layout, roles)) break;
     names.unshift(above);
   }
   return names;
 }
 
-/** The sender's name in another column: what looks like an organisation or is set large, no lower than the address. */
+/** The value of a form's field: a label stands right above it. */
+function isFieldValue(segment: Segment, layout: Layout, roles: ReadonlyMap<Segment, Role>): boolean {
+  const above = layout.above(segment);
+  if (above === undefined || roles.get(above) !== "stop") return false;
+  const label = labelledSegments(layout.page).get(above);
+  return label?.kind === "other" && label.rest === undefined && segment.box[1] - above.box[3] < boxHeight(segment.box);
+}
+
+/** The sender's name in another column: what looks like an organisation, or what is set large at the very top. */
 function namesBeside(
   first: Segment,
   layout: Layout,
@@ -224,7 +222,8 @@ function namesBeside(
     (segment) => roles.get(segment) === "plain" && !used.has(segment) && segment.box[1] <= first.box[3] + 2 * typical,
   );
   const named = candidates.filter(({ text }) => isCompanyLike(text));
-  return (named.length > 0 ? named : candidates.filter(({ box }) => boxHeight(box) > 1.4 * typical)).slice(0, 2);
+  if (named.length > 0) return named.slice(0, 2);
+  return candidates.filter(({ box }) => boxHeight(box) > 1.4 * typical && box[3] <= first.box[3]).slice(0, 1);
 }
 
 function aboveWithin(segment: Segment, layout: Layout, lines: number): Segment | undefined {

@@ -11,7 +11,7 @@ export interface Redetection {
 }
 
 /**
- * Sorts the findings on the result. One is known when at least half of its box was painted, or its text is at least
+ * Sorts the findings on the result. One is known when at least two thirds of its box were painted, or its text is at least
  * 60 % similar to an invented value of the document (lines are cut in other places after a change).
  */
 export function sortFindings(found: readonly Entity[], painted: readonly PaintedRegion[]): Redetection {
@@ -22,7 +22,7 @@ export function sortFindings(found: readonly Entity[], painted: readonly Painted
       .filter((region) => region.page === entity.page)
       .reduce((sum, region) => sum + coveredShare(entity.box, region.box), 0);
     const isFake = painted.some((region) => region.fake !== null && similarity(entity.text, region.fake) >= 0.6);
-    if (covered >= 0.5 || isFake) known++;
+    if (covered >= 2 / 3 || isFake) known++;
     else unknown.push(entity);
   }
   return { known, unknown };

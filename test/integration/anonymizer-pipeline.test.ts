@@ -6,6 +6,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { drawSamplePage } from "../../src/anonymizer/sample-page.ts";
 import { Anonymizer } from "../../src/anonymizer.ts";
+import { makeLine } from "../../src/detection/lines.ts";
 import type { OcrEngine, OcrPage } from "../../src/detection/ocr.ts";
 import { createTesseractEngine } from "../../src/detection/tesseract-engine.ts";
 import { decodeDocument } from "../../src/documents/decode.ts";
@@ -317,6 +318,50 @@ describe("the same value elsewhere", () => {
     const { report } = await anonymizer.anonymize(await encode(drawSamplePage(twice)).png().toBuffer());
     expect(report.verification.rounds).toBeGreaterThan(1);
     expect(report.entities.some((entity) => entity.recognizer === "same-value")).toBe(true);
+    expect(report.proven).toBe(true);
+    await anonymizer.close();
+  });
+});
+
+describe("personal data that only the reading of the result shows", () => {
+  /** Reads the input through `blur`, and every result as it is. */
+  const slow = (blur: (page: OcrPage) => OcrPage): OcrEngine => {
+    let readings = 0;
+    return {
+      name: "slow",
+      close: async () => {},
+      read: async (image, options) => {
+        const page = await ocr.read(image, options);
+        return options?.layout === "line" || readings++ > 0 ? page : blur(page);
+      },
+    };
+  };
+
+  it("is replaced in a second round", async () => {
+    const parts = {
+      ocr: slow((page) => ({ ...page, lines: page.lines.filter((line) => !line.text.includes("Phone")) })),
+    };
+    const anonymizer = await create({}, parts);
+    const { report } = await anonymizer.anonymize(png);
+    const phone = report.entities.find((entity) => entity.type === "phone")!;
+    expect(phone.reason).toContain("second reading");
+    expect(report.verification.redetection.unknown).toEqual([]);
+    expect(report.proven).toBe(true);
+    await anonymizer.close();
+  });
+
+  it("is replaced also where a part of it was replaced before", async () => {
+    const cut = (page: OcrPage): OcrPage => ({
+      ...page,
+      lines: page.lines.map((line) =>
+        line.text.startsWith("Name") ? makeLine([line.words[0]!, ...line.words.slice(2)]) : line,
+      ),
+    });
+    const anonymizer = await create({}, { ocr: slow(cut) });
+    const { report, image } = await anonymizer.anonymize(png);
+    const read = (await ocr.read(image)).lines.map((line) => line.text).join("\n");
+    expect(report.entities.filter((entity) => entity.type === "person")).toHaveLength(2);
+    for (const part of ["Ellen", "Marlow"]) expect(read).not.toContain(part);
     expect(report.proven).toBe(true);
     await anonymizer.close();
   });

@@ -1,5 +1,6 @@
 import { boxHeight } from "../../documents/geometry.ts";
 import { addressScore, strongAddress, weakAddress } from "../address-shapes.ts";
+import { findDates } from "../date-shapes.ts";
 import type { Finding, Recognizer } from "../entity.ts";
 import { fold } from "../fold.ts";
 import {
@@ -14,30 +15,14 @@ import {
 import { layoutOf, type Segment } from "../layout.ts";
 import { spanBox } from "../lines.ts";
 import type { OcrPage } from "../ocr.ts";
-import { paragraphFindings, paragraphsOf } from "../paragraphs.ts";
 import { isAmount, isProse } from "../text-shapes.ts";
 import { findParties } from "../zones.ts";
+import { addressesInSentences } from "./addresses-in-sentences.ts";
 import { splitParts } from "./party-parts.ts";
 
-const capital = String.raw`\p{Lu}[\p{L}'’.-]*`;
-const small = `(?:de|del|della|di|da|du|des|der|den|van|von|la|le|el|los|las|dem|of|the|und|y)`;
-/** The word before a house number has small letters: groups of an account number have none. */
-const words = `(?:${capital}\\s+(?:(?:${capital}|${small})\\s+){0,4})?\\p{Lu}[\\p{L}'’-]*\\p{Ll}{2,}\\.?`;
-const town = `${capital}(?:[\\s-]+(?:${capital}|${small}|aan|am|an|im|in|sur|sous)){0,4}(?:\\s\\([A-Z]{2}\\))?`;
-const inSentence: readonly RegExp[] = [
-  // Skyedijk 4, 6674 HK Wessing; Am Lindenfeld 68c, 56014 Berlin; Via Roma 3, 80271 Sordio (SO)
-  new RegExp(`${words}\\s+\\d{1,4}\\s?[a-z]?(?:,\\s*|\\s+)(?:[A-Z]{1,2}-)?\\d{4,5}(?:\\s?[A-Z]{2})?\\s+${town}`, "gu"),
-  // 12 rue de la Paix, 75002 Paris
-  new RegExp(`\\d{1,4}(?:\\s?(?:bis|ter|[a-z]))?,?\\s+\\p{L}[\\p{L}'’. -]{3,40},?\\s+\\d{5}\\s+${town}`, "gu"),
-  // 869 Tremblay Lane, Springfield, IL 62704; 5 High Street, London SW1A 1AA
-  new RegExp(
-    `\\d{1,5}[A-Z]?,?\\s+${words},?\\s+${words},?\\s+(?:[A-Z]{2}\\s+\\d{5}(?:-\\d{4})?|[A-Z]{1,2}\\d[A-Z\\d]?\\s\\d[A-Z]{2}|\\d{5}\\s+${town})`,
-    "gu",
-  ),
-];
-
 /** A town before a date, as above signatures and at the top of letters: "Berlin, 3. Mai 2024". */
-const placeAndDate = new RegExp(`^(${town}),\\s+(?:(?:den|le|li|il|a)\\s+)?(?:\\d{1,2}|\\d{4})[\\s./-]`, "u");
+const townBefore =
+  /^(\p{Lu}[\p{L}'’.-]+(?:[\s-]+(?:\p{Lu}[\p{L}'’.-]+|de|la|le|les|del|di|am|an|der|aan|den|op|sur|in)){0,3}),\s+(?:(?:den|le|li|il|a)\s+)?$/u;
 
 /**
  * Addresses: the lines of blocks that look like one, values of labels ("Address", "Town", "Place of birth"), and street
@@ -61,16 +46,10 @@ export const addressRecognizer: Recognizer = {
       }
     }
     for (const label of labelsOf(page)) if (label.kind === "address") findings.push(...labelledAddress(page, label));
-    for (const paragraph of paragraphsOf(page)) {
-      for (const form of inSentence) {
-        for (const match of paragraph.text.matchAll(form)) {
-          const range = [match.index, match.index + match[0].length] as const;
-          findings.push(...paragraphFindings(paragraph, range, { type: "address", score: 0.75, reason: "sentence" }));
-        }
-      }
-    }
+    findings.push(...addressesInSentences(page));
     page.lines.forEach(({ text }, line) => {
-      const match = placeAndDate.exec(text);
+      const date = findDates(text)[0];
+      const match = date && townBefore.exec(text.slice(0, date.start));
       if (match)
         findings.push({ type: "address", line, span: [0, match[1]!.length], score: 0.55, reason: "place and date" });
     });

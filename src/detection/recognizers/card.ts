@@ -3,7 +3,11 @@ import type { Finding, Recognizer } from "../entity.ts";
 import { mendDigits } from "../fold.ts";
 import { labelBefore } from "../labels.ts";
 
-const pattern = /(?<![\d*xX])(?:\d[ -]?){12,18}\d(?!\d)/g;
+/** In one piece or in the groups that cards have. */
+const pattern =
+  /(?<![\d*xX])(?:\d{13,19}|\d{4}(?:[ -]\d{4}){2}[ -]\d{1,4}(?:[ -]\d{1,3})?|\d{4}[ -]\d{6}[ -]\d{4,5})(?![\d-])/g;
+/** In any groups, behind a label. */
+const loosePattern = /(?<![\d*xX])(?:\d[ -]?){12,18}\d(?!\d)/g;
 /** "XXXX XXXX XXXX 8381", "4910-12**-****-7501", "************7501". */
 const masked = /(?<![\p{L}\d])(?:\d{4}[ -]?)?(?:\d{0,2}[*xX•#]{2,}[ -]?)+[*xX•#\d]*\d{3,4}(?!\d)/gu;
 
@@ -18,14 +22,27 @@ export const cardRecognizer: Recognizer = {
   find: (page) =>
     page.lines.flatMap(({ text }, line) => {
       const findings: Finding[] = [];
-      for (const match of mendDigits(text).matchAll(pattern)) {
+      const mended = mendDigits(text);
+      for (const match of mended.matchAll(pattern)) {
         const digits = match[0].replace(/\D/g, "");
-        const span = [match.index, match.index + match[0].length] as const;
-        if (/^(\d)\1+$/.test(digits)) continue;
-        if (issuer.test(digits) && passesLuhn(digits))
-          findings.push({ type: "card", line, span, score: 0.95, reason: "check digit" });
-        else if (labelBefore(page, line, match.index)?.kind === "card")
-          findings.push({ type: "card", line, span, score: 0.85, reason: "label" });
+        if (!issuer.test(digits) || !passesLuhn(digits) || /^(\d)\1+$/.test(digits)) continue;
+        findings.push({
+          type: "card",
+          line,
+          span: [match.index, match.index + match[0].length],
+          score: 0.95,
+          reason: "check digit",
+        });
+      }
+      for (const match of mended.matchAll(loosePattern)) {
+        if (labelBefore(page, line, match.index)?.kind !== "card") continue;
+        findings.push({
+          type: "card",
+          line,
+          span: [match.index, match.index + match[0].length],
+          score: 0.85,
+          reason: "label",
+        });
       }
       for (const match of text.matchAll(masked)) {
         if (match[0].length < 8) continue;

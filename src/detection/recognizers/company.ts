@@ -1,17 +1,23 @@
 import { findLegalForms, isCompanyLike } from "../company-words.ts";
 import type { Finding, Recognizer } from "../entity.ts";
+import { fold } from "../fold.ts";
+import { inItemTable } from "../item-table.ts";
 import { type Located, labelsOf, valueCandidates } from "../labels.ts";
 import { layoutOf } from "../layout.ts";
 import type { OcrPage } from "../ocr.ts";
 import { paragraphFindings, paragraphsOf } from "../paragraphs.ts";
 import { isAmount, isProse } from "../text-shapes.ts";
-import { findParties, inItemTable } from "../zones.ts";
+import { findParties } from "../zones.ts";
 import { partyNames } from "./party-names.ts";
 import { splitParts } from "./party-parts.ts";
 
 /** Words inside names that start with a small letter, and signs. */
 const inName =
   /^(?:&|\+|-|@|and|und|et|y|e|en|of|the|de|del|della|des|di|da|du|der|den|van|von|la|le|el|il|lo|'t|für|for)$/;
+
+/** Before a name, and no part of it. */
+const leadIn =
+  /^(?:company|companies|customer|client|supplier|vendor|employer|firma|firm|societe|empresa|ditta|azienda|bedrijf|kunde|klant|cliente|to|from|for|by|by:|at)$/;
 
 /** Companies: whose address stands below, names with a legal form, and values of labels ("Employer"). */
 export const companyRecognizer: Recognizer = {
@@ -79,10 +85,13 @@ export function namesWithLegalForm(text: string): { start: number; end: number }
       const bare = word.replace(/[,;]$/, "");
       // A sentence ends before the name.
       if (/\p{Ll}{2,}[.!?]$/u.test(word) && i < words.length - 1) break;
+      // "1973 91,630": figures are no part of a name, unless it begins with one.
+      if (!/\p{L}/u.test(bare) && !inName.test(bare) && i > 0) break;
       if (/^["'(]?[\p{Lu}\d]/u.test(bare)) first = i;
       else if (!inName.test(bare.toLowerCase())) break;
       else if (i === 0 || /^(?:van|von|de|di|da|del|der|la|le|el|il|'t)$/.test(bare)) first = i;
     }
+    while (first < words.length - 1 && leadIn.test(fold(words[first]![0]))) first++;
     if (first < words.length) {
       const start = last + cut + words[first]!.index;
       names.push({ start, end: form.end });
@@ -98,7 +107,13 @@ function labelledCompanies(page: OcrPage): Finding[] {
     for (const candidate of valueCandidates(page, label)) {
       if (label.kind === "party" && (candidate.place === "below" || !isCompanyLike(candidate.text))) continue;
       const { text } = candidate;
-      if (isAmount(text) || isProse(text) || text.length > 60 || !/^[^\p{L}]*\p{Lu}[\p{L}\d]*[^\d]*\p{L}/u.test(text))
+      if (
+        isAmount(text) ||
+        isProse(text) ||
+        text.length > 60 ||
+        /[$%?]/.test(text) ||
+        !/^[^\p{L}]*\p{Lu}[\p{L}\d]*[^\d]*\p{L}/u.test(text)
+      )
         continue;
       if (!label.marked && !isCompanyLike(text)) continue;
       return [asCompany(candidate, isCompanyLike(text) ? 0.8 : 0.65, "label")];

@@ -1,6 +1,7 @@
-import { findDates, findPartialDate } from "../date-shapes.ts";
+import { findDamagedDate, findDates, findPartialDate } from "../date-shapes.ts";
 import type { Finding, Recognizer } from "../entity.ts";
-import { labelsOf, valueCandidates } from "../labels.ts";
+import { type Label, labelsOf, valueCandidates } from "../labels.ts";
+import type { OcrPage } from "../ocr.ts";
 import { isAmount } from "../text-shapes.ts";
 
 /** Full dates in numbers or words, and dates without day or year behind a label ("Expires 03/27"). */
@@ -17,21 +18,19 @@ export const dateRecognizer: Recognizer = {
         reason: "form",
       })),
     );
-    for (const label of labelsOf(page)) {
-      if (label.kind !== "date") continue;
-      for (const { text, line, span } of valueCandidates(page, label)) {
-        const date = findPartialDate(text);
-        if (date === undefined || date.start > 3 || isAmount(text)) continue;
-        findings.push({
-          type: "date",
-          line,
-          span: [span[0] + date.start, span[0] + date.end],
-          score: 0.7,
-          reason: "label",
-        });
-        break;
-      }
-    }
+    for (const label of labelsOf(page)) if (label.kind === "date") findings.push(...labelledDate(page, label));
     return findings;
   },
 };
+
+function labelledDate(page: OcrPage, label: Label): Finding[] {
+  for (const { text, line, span } of valueCandidates(page, label)) {
+    if (isAmount(text) || findDates(text).length > 0) continue;
+    const partial = findPartialDate(text);
+    const date = partial && partial.start <= 3 ? partial : findDamagedDate(text);
+    if (date === undefined) continue;
+    const score = date === partial ? 0.7 : 0.55;
+    return [{ type: "date", line, span: [span[0] + date.start, span[0] + date.end], score, reason: "label" }];
+  }
+  return [];
+}

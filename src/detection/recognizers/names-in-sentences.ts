@@ -6,7 +6,7 @@ import type { OcrPage } from "../ocr.ts";
 import { paragraphFindings, paragraphsOf } from "../paragraphs.ts";
 import { isNameShaped } from "../text-shapes.ts";
 
-const word = String.raw`\p{Lu}\p{Ll}[\p{L}'’-]*`;
+const word = String.raw`\p{Lu}(?:\p{Ll}|['’]\p{Lu})[\p{L}'’-]*`;
 const particle = "(?:van|von|der|den|de|del|della|di|da|du|le|la|bin|binti|ter|ten|zu)";
 const sequence = new RegExp(
   `(?<![\\p{L}\\d-])${word}(?:\\s+(?:${particle}\\s+){0,2}${word}){1,3}(?![\\p{L}\\d])`,
@@ -26,6 +26,9 @@ const common = new Set(
   de het een wij u uw ons onze als op voor met deze dit dank volgens zijn is heeft voor mocht wilt`.split(/\s+/),
 );
 
+/** A line like "Please Come Again" is no running text. */
+const minWords = 12;
+
 const german = /(?<!\p{L})(?:und|der|die|das|ist|nicht|wir|sie|ihre?n?|bitte|mit|für|von)(?!\p{L})/giu;
 
 /**
@@ -35,6 +38,7 @@ const german = /(?<!\p{L})(?:und|der|die|das|ist|nicht|wir|sie|ihre?n?|bitte|mit
 export function namesInSentences(page: OcrPage): Finding[] {
   return paragraphsOf(page).flatMap((paragraph) => {
     const { text } = paragraph;
+    if (text.split(/\s+/).length < minWords) return [];
     const isGerman = (text.match(german)?.length ?? 0) > text.split(/\s+/).length / 10;
     return [...text.matchAll(sequence)].flatMap((match) => {
       let start = match.index;
