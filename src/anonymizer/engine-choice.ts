@@ -58,8 +58,7 @@ export async function chooseEngine(
   } catch (error) {
     const stopped = error instanceof AnonymizerError && error.code === "ERR_ABORTED";
     if (requested === "diffusion" || stopped) throw error;
-    return classical(
-      `the diffusion engine does not start: ${error instanceof AnonymizerError ? error.code : "unknown error"}`,
-    );
+    const why = error instanceof AnonymizerError ? `${error.code}: ${error.message}` : "unknown error";
+    return classical(`the diffusion engine does not start: ${why}`);
   }
 }

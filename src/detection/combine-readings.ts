@@ -1,5 +1,5 @@
 /** Two readings of one page made into one. Each finds text the other misses and misreads what the other reads. */
-import type { Box } from "../documents/geometry.ts";
+import { type Box, boxArea } from "../documents/geometry.ts";
 
 /** A word where the engine saw it. */
 export interface ReadWord {
@@ -45,12 +45,24 @@ export function combineReadings<T extends ReadWord>(main: readonly T[], extra: r
     (i < main.length ? group.main : group.extra).push(word);
   }
   return [...groups.values()].flatMap((group) => {
-    if (group.main.length > 0) return confidence(group.main) >= confidence(group.extra) ? group.main : group.extra;
+    if (group.main.length > 0) {
+      const better = confidence(group.main) >= confidence(group.extra) && !isBloated(group.main, group.extra);
+      return better ? group.main : group.extra;
+    }
     return confidence(group.extra) >= minExtraConfidence
       ? group.extra.filter((word) => hasLetterOrDigit.test(word.text))
       : [];
   });
 }
+
+/** Two rows read as one give boxes as high as both together. */
+function isBloated(main: readonly ReadWord[], extra: readonly ReadWord[]): boolean {
+  if (characters(extra) < 0.8 * characters(main) || confidence(extra) < minExtraConfidence) return false;
+  const area = (words: readonly ReadWord[]): number => words.reduce((sum, word) => sum + boxArea(word.box), 0);
+  return area(main) > 1.5 * area(extra);
+}
+
+const characters = (words: readonly ReadWord[]): number => words.reduce((sum, word) => sum + word.text.length, 0);
 
 function sameSpot(a: Box, b: Box): boolean {
   const x = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);

@@ -1,15 +1,8 @@
 /** Finds labels ("Tel.", "Date of birth:", "Kunden-Nr.") and the text that belongs to them. */
 import { type Box, boxHeight } from "../documents/geometry.ts";
 import { fold, type Token, tokenize } from "./fold.ts";
-import {
-  type LabelKind,
-  labelKinds,
-  labelWords,
-  nameLikeLabels,
-  numberWords,
-  personalNumberNouns,
-  weakLabels,
-} from "./label-words.ts";
+import { findLabel, findSimilarLabel, isNameLikeLabel, isNumberWord, isWeakLabel } from "./label-dictionary.ts";
+import type { LabelKind } from "./label-words.ts";
 import { layoutOf, type Segment } from "./layout.ts";
 import type { OcrPage } from "./ocr.ts";
 import { isProse } from "./text-shapes.ts";
@@ -37,22 +30,6 @@ export interface Label {
 
 /** Most words of a label. */
 const maxTokens = 6;
-
-const split = (text: string): string[] => text.split(",").map((phrase) => fold(phrase).replace(/[^\p{L}\p{N}]/gu, ""));
-
-const dictionary = new Map<string, LabelKind>();
-for (const kind of labelKinds)
-  for (const word of split(labelWords[kind])) if (!dictionary.has(word)) dictionary.set(word, kind);
-const numbers = new Set(split(numberWords));
-for (const noun of split(personalNumberNouns)) {
-  for (const number of numbers) {
-    dictionary.set(noun + number, "idNumber");
-    // "N° de dossier", "numero di tessera"
-    for (const link of ["", "de", "d", "di", "del", "du", "van"]) dictionary.set(number + link + noun, "idNumber");
-  }
-}
-const weak = new Set(split(weakLabels));
-const nameLike = new Set(split(nameLikeLabels));
 
 /** Kinds whose values begin with digits: such a label counts in the middle of a line too. */
 const numbered = new Set<LabelKind>(["phone", "taxId", "idNumber", "account", "card"]);
@@ -104,9 +81,9 @@ function labelsIn(segment: Segment): Label[] {
       : first || colonFollows || digitsFollow || opener.test(folded.slice(0, start));
     // A word like "to" or "name" is a label before a colon, or alone.
     const alone =
-      first && ends.test(after) && (match.word.length > 2 || match.word === "ms") && !nameLike.has(match.word);
+      first && ends.test(after) && (match.word.length > 2 || match.word === "ms") && !isNameLikeLabel(match.word);
     const strong =
-      weak.has(match.word) || nameLike.has(match.word) || match.word.length <= 2 ? colonFollows || alone : true;
+      isWeakLabel(match.word) || isNameLikeLabel(match.word) || match.word.length <= 2 ? colonFollows || alone : true;
     if (!placed || !(strong || (digitsFollow && match.kind === "phone"))) continue;
     matches.push({ kind: match.kind, word: match.word, segment, span: [start, end], marked });
     i = match.last;
@@ -140,16 +117,21 @@ interface Match {
 function longestAt(tokens: readonly Token[], first: number, folded: string): Match | undefined {
   let word = "";
   let best: Match | undefined;
+  let similar: Match | undefined;
   for (let i = first; i < Math.min(tokens.length, first + maxTokens); i++) {
     if (i > first && !insideLabel.test(folded.slice(tokens[i - 1]!.end, tokens[i]!.start))) break;
     word += tokens[i]!.text;
-    // OCR reads "Te1" and "N0".
-    const kind = dictionary.get(word) ?? dictionary.get(word.replace(/0/g, "o").replace(/1/g, "l"));
-    if (kind !== undefined) best = { kind, word, last: i };
+    const entry = findLabel(word);
+    if (entry !== undefined) best = { ...entry, last: i };
+    else if (first === 0) {
+      const near = findSimilarLabel(word);
+      if (near !== undefined) similar = { ...near, last: i };
+    }
   }
+  best ??= similar;
   if (best === undefined) return undefined;
   const next = tokens[best.last + 1];
-  if (next && numbers.has(next.text) && insideLabel.test(folded.slice(tokens[best.last]!.end, next.start))) {
+  if (next && isNumberWord(next.text) && insideLabel.test(folded.slice(tokens[best.last]!.end, next.start))) {
     // "no" and "n" only where a number sign makes sense: "GST No", not "Name N".
     const withNumber = ["person", "company", "address", "party"].includes(best.kind) ? "other" : best.kind;
     return { kind: withNumber, word: best.word + next.text, last: best.last + 1 };
@@ -184,12 +166,6 @@ export function labelledSegments(page: OcrPage): ReadonlyMap<Segment, Label> {
 }
 
 const labelled = new WeakMap<OcrPage, ReadonlyMap<Segment, Label>>();
-
-/** Whether a text is nothing but a label's word; names that are words too ("Price") are not counted. */
-export function isLabelText(text: string): boolean {
-  const word = fold(text).replace(/[^\p{L}\p{N}]/gu, "");
-  return dictionary.has(word) && !nameLike.has(word);
-}
 
 export interface Candidate extends Located {
   /** The segment it is in. */

@@ -12,6 +12,8 @@ export const buildLines = (words: readonly OcrWord[]): OcrLine[] => groupWords(w
 /** Groups words that stand in one row close to each other, in reading order (top to bottom, left to right). */
 export function groupWords<T extends { readonly box: Box }>(words: readonly T[]): T[][] {
   const groups: { words: T[]; end: Box }[] = [];
+  const heights = words.map((word) => boxHeight(word.box)).sort((a, b) => a - b);
+  const typical = heights[heights.length >> 1] ?? 0;
   const byLeft = [...words].sort((a, b) => a.box[0] - b.box[0] || a.box[1] - b.box[1]);
   for (const word of byLeft) {
     const { box } = word;
@@ -20,6 +22,8 @@ export function groupWords<T extends { readonly box: Box }>(words: readonly T[])
     for (const group of groups) {
       const { end } = group;
       const height = Math.max(boxHeight(end), boxHeight(box));
+      // A picture read as a letter would join the rows beside it.
+      if (height > 2 * typical && height > 2 * Math.min(boxHeight(end), boxHeight(box))) continue;
       const gap = box[0] - end[2];
       const overlap = Math.min(end[3], box[3]) - Math.max(end[1], box[1]);
       if (gap > columnGap * height || gap < -height) continue;

@@ -2,6 +2,7 @@
 import sharp, { type Sharp } from "sharp";
 import type { Box, Quad } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
+import { invertBars } from "./bars.ts";
 import { findComponents, type GreyImage, inkMask } from "./components.ts";
 import { closeGaps, normalisePaper } from "./paper.ts";
 import { removeRules } from "./rules.ts";
@@ -21,6 +22,8 @@ const bestTextHeight = 23;
 const maxScale = 3;
 /** Memory of the engine grows with the image: about 10 bytes a pixel. */
 const maxPixels = 40e6;
+/** About A4 at 400 dpi. */
+const largePage = 16e6;
 /** Smaller turns don't hurt reading, and turning costs sharpness. */
 const minSkew = 0.3;
 /** The page is judged on an image of this size at most. */
@@ -32,11 +35,12 @@ export async function preparePage(image: RasterImage): Promise<OcrImage> {
   const { textHeight, skew, broken } = await judge(grey);
   const turn = Math.abs(skew) > minSkew ? skew : 0;
   const fitting = Math.sqrt(maxPixels / (image.width * image.height));
-  const scale = Math.min(wantedScale(textHeight), fitting);
+  const scale = Math.min(wantedScale(textHeight, image.width * image.height), fitting);
 
   const upright = turn === 0 ? grey : await rawGrey(raw(grey).rotate(-turn, { background: "#ffffff" }));
   let work = scale > 1.05 || scale < 1 ? await resized(upright, scale) : upright;
   work = await normalisePaper(work);
+  await invertBars(work, (textHeight ?? bestTextHeight) * scale);
   if (textHeight !== undefined) await removeRules(work, textHeight * scale);
   if (broken) work = await blurred(await closeGaps(work));
 
@@ -51,11 +55,12 @@ export async function preparePage(image: RasterImage): Promise<OcrImage> {
   return { encoded: toPgm(work), toOriginal, skew: turn };
 }
 
-/** Small text is enlarged; very large text is reduced, only to save time, and less far, for the small print beside it. */
-function wantedScale(textHeight: number | undefined): number {
+/** Small text is enlarged. Large text on very large pages is reduced to save time; small print beside it stays readable. */
+function wantedScale(textHeight: number | undefined, pixels: number): number {
   if (textHeight === undefined) return 1;
   const wanted = bestTextHeight / textHeight;
-  return wanted < 0.5 ? 1.5 * wanted : Math.min(maxScale, Math.max(1, wanted));
+  if (wanted >= 1) return Math.min(maxScale, wanted);
+  return pixels > largePage ? Math.max(wanted, Math.sqrt(largePage / pixels)) : 1;
 }
 
 /** An image of one line: enlarged when it is low, on white paper, slightly blurred (ragged print reads better so). */
@@ -114,5 +119,8 @@ async function rawGrey(pipeline: Sharp): Promise<GreyImage> {
 
 function toPgm({ data, width, height }: GreyImage): Uint8Array {
   const header = Buffer.from(`P5\n${width} ${height}\n255\n`, "latin1");
-  return new Uint8Array(Buffer.concat([header, data]));
+  const pgm = new Uint8Array(header.length + data.length);
+  pgm.set(header);
+  pgm.set(data, header.length);
+  return pgm;
 }

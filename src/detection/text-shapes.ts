@@ -8,7 +8,7 @@ const digits = (text: string): number => text.match(/\p{N}/gu)?.length ?? 0;
 export function isProse(text: string): boolean {
   const words = text.split(/\s+/).filter((word) => /\p{L}/u.test(word));
   if (words.length < 6) return false;
-  return words.filter((word) => /^[^\p{L}]*\p{Ll}/u.test(word)).length >= 0.5 * words.length;
+  return words.filter((word) => /^[^\p{L}]*\p{Ll}/u.test(word)).length >= 0.4 * words.length;
 }
 
 /** An amount of money, a quantity, a percentage, or a row of them. */

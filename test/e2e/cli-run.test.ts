@@ -23,7 +23,11 @@ async function cli(args: string[], options: { signal?: AbortSignal; onStderr?: (
   let stdout = "";
   let stderr = "";
   const terminal = {
-    stdout: { write: (chunk: string) => void (stdout += chunk) },
+    stdout: {
+      write: (chunk: string) => {
+        stdout += chunk;
+      },
+    },
     stderr: {
       write: (chunk: string) => {
         stderr += chunk;

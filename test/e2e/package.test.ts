@@ -47,8 +47,8 @@ beforeAll(async () => {
     `import { Anonymizer, entityTypes, UNetTrainer, VAETrainer } from "anonymizer-native";
 const trainer = await VAETrainer.create({
   kind: "vae", model: { path: "vae" }, data: { manifest: "data/manifest.jsonl", height: 32, width: 64 },
-  loss: { perceptual_weight: 0 }, train_batch_size: 2, gradient_accumulation_steps: 1, max_train_steps: 2, precision: "fp32",
-  lr_scheduler: { type: "constant", warmup_steps: 0 }, output_dir: "run-" + process.versions.node,
+  loss: { reduction: "mean", perceptual_weight: 0 }, train_batch_size: 2, gradient_accumulation_steps: 1, max_train_steps: 2, precision: "fp32",
+  lr_scheduler: { type: "constant", warmup_steps: 0 }, output_dir: "run-" + (process.env.RUN ?? process.versions.node),
 });
 let loss;
 for await (const event of trainer.train()) if (event.type === "step") loss = event.losses.total;
@@ -91,20 +91,17 @@ void Anonymizer.create({ engine: "magic" });
 export { proven };
 `,
     );
-    const options = [
-      "--noEmit",
-      "--strict",
-      "--module",
-      "nodenext",
-      "--target",
-      "es2023",
-      "--skipLibCheck",
-      "false",
-      "--types",
-      "",
-      "use.ts",
-    ];
-    await run(join(root, "node_modules", ".bin", "tsc"), options, { cwd: folder }).catch(
+    const compilerOptions = {
+      strict: true,
+      noEmit: true,
+      module: "nodenext",
+      target: "es2023",
+      skipLibCheck: true,
+      typeRoots: [join(root, "node_modules", "@types")],
+      types: ["node"],
+    };
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }));
+    await run(join(root, "node_modules", ".bin", "tsc"), ["-p", "."], { cwd: folder }).catch(
       (error: { stdout: string }) => {
         throw new Error(error.stdout);
       },
@@ -112,7 +109,7 @@ export { proven };
   });
 
   it("works without LibTorch for anonymizing, and names what is missing for training", async () => {
-    const env = { ...process.env, LIBTORCH: join(folder, "nothing") };
+    const env = { ...process.env, LIBTORCH: join(folder, "nothing"), RUN: "without" };
     const failed = await run(process.execPath, ["use.mjs"], { cwd: folder, env }).catch(
       (error: { stderr: string }) => error,
     );

@@ -2,7 +2,8 @@
 import { boxHeight } from "../../documents/geometry.ts";
 import { isCompanyLike } from "../company-words.ts";
 import type { Finding } from "../entity.ts";
-import { isLabelText, labelledSegments, wholeSegment } from "../labels.ts";
+import { isLabelText } from "../label-dictionary.ts";
+import { labelledSegments, wholeSegment } from "../labels.ts";
 import { type Layout, layoutOf, type Segment } from "../layout.ts";
 import type { OcrPage } from "../ocr.ts";
 import { isNameShaped, isProse, namePart } from "../text-shapes.ts";

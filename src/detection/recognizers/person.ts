@@ -1,7 +1,8 @@
 import { isCompanyLike } from "../company-words.ts";
 import type { Finding, Recognizer } from "../entity.ts";
 import { inItemTable } from "../item-table.ts";
-import { isLabelText, type Label, type Located, labelsOf, valueCandidates } from "../labels.ts";
+import { isLabelText } from "../label-dictionary.ts";
+import { type Label, type Located, labelsOf, valueCandidates } from "../labels.ts";
 import { layoutOf, type Segment } from "../layout.ts";
 import type { OcrPage } from "../ocr.ts";
 import { isNameShaped, isProse, namePart } from "../text-shapes.ts";

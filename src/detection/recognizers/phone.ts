@@ -12,9 +12,9 @@ const pattern = /(?:\+\s?|\(\s?\+?)?\d(?:[\dOolI]|[\s().\-–/](?=[\s().\-–/]*
 const looksLikeDate = /^\(?\d{1,4}[./-]\d{1,2}[./-]\d{1,4}(?!\d|[./-]\d)/;
 /** The form of a national number as people write it: a leading 0 and groups, or three groups or more. */
 const nationalForm = /^(?:0\d{1,4}[\s/.-]\d{2,}|0\d{8,11}$|\d{2,4}(?:[\s.-]\d{2,4}){2,})/;
-/** Words before a number in a sentence. */
+/** Words before a number in a sentence: "can be reached at", "erreichbar unter", "joignable au". */
 const spoken =
-  /(?:phone|call|tel(?:e[fp]h?on[a-z]*)?|reach\p{L}*|ring|fax|mobile|erreichbar\D{0,12}|unter|raggiungibile\D{0,12}|numero|chiam\p{L}*|joignable\D{0,8}|au|appel\p{L}*|localizable\D{0,8}|en el|llam\p{L}*|bereikbaar\D{0,8}|via|op|bel\p{L}*|hubungi)\W{1,3}$/iu;
+  /(?<!\p{L})(?:phon\p{L}*|call\p{L}*|tel[eé]?[fp]h?on\p{L}*|tel|reach\p{L}*|ring|fax|mobile|dial|erreich\p{L}*|anruf\p{L}*|raggiung\p{L}*|chiam\p{L}*|joign\p{L}*|appel\p{L}*|localiza\p{L}*|llam\p{L}*|bereik\p{L}*|bel(?:len)?|hubungi)[^\d.;:]{0,16}$/iu;
 
 const digitsIn = (text: string): number => text.replace(/[OolI]/g, "0").replace(/\D/g, "").length;
 
