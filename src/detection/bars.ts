@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { type Box, boxArea, boxHeight, boxWidth } from "../documents/geometry.ts";
 import { findComponents, type GreyImage } from "./components.ts";
 
-const chunkPixels = 1 << 18;
+const chunkPixels = 1 << 17;
 /** On a page whose paper is white. */
 const darkLevel = 120;
 /** Share of a bar that is dark; the rest is its print. */

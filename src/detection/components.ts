@@ -10,7 +10,7 @@ export interface GreyImage {
 }
 
 /** Pixels handled between two turns of the event loop. */
-const chunkPixels = 1 << 18;
+const chunkPixels = 1 << 17;
 
 /** Side of the squares in which the paper's brightness is taken as even. */
 const tile = 32;

@@ -1,6 +1,6 @@
 /** Finds labels ("Tel.", "Date of birth:", "Kunden-Nr.") and the text that belongs to them. */
 import { type Box, boxHeight } from "../documents/geometry.ts";
-import { fold, type Token, tokenize } from "./fold.ts";
+import { type Token, tokenize } from "./fold.ts";
 import { findLabel, findSimilarLabel, isNameLikeLabel, isNumberWord, isWeakLabel } from "./label-dictionary.ts";
 import type { LabelKind } from "./label-words.ts";
 import { layoutOf, type Segment } from "./layout.ts";

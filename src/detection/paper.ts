@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import type { GreyImage } from "./components.ts";
 
 /** Pixels handled between two turns of the event loop. */
-const chunkPixels = 1 << 18;
+const chunkPixels = 1 << 17;
 /** Side of the squares whose paper is measured. */
 const tile = 32;
 /** Grey levels are counted in 64 steps of 4. */
@@ -18,20 +18,24 @@ const darkInk = 70;
  * Parts much darker than the rest of the page (scanner borders, photographs) are not taken for paper.
  */
 export async function normalisePaper({ data, width, height }: GreyImage): Promise<GreyImage> {
-  const paper = await measurePaper({ data, width, height });
+  const { levels, columns, rows, left, right, share } = await measurePaper({ data, width, height });
+  const row = new Float64Array(columns);
   const out = new Uint8Array(width * height);
   const ink = new Uint32Array(256);
   const rowsPerChunk = Math.max(1, Math.floor(chunkPixels / width));
   for (let y = 0; y < height; y++) {
     if (y % rowsPerChunk === 0) await setImmediate();
-    const [r0, r1, ty] = neighbours(y, paper.rows);
+    const [r0, r1, ty] = neighbours(y, rows);
+    for (let c = 0; c < columns; c++) {
+      row[c] = levels[r0 * columns + c]! * (1 - ty) + levels[r1 * columns + c]! * ty;
+    }
     for (let x = 0; x < width; x++) {
-      const [c0, c1, tx] = [paper.left[x]!, paper.right[x]!, paper.share[x]!];
-      const above = paper.levels[r0 * paper.columns + c0]! * (1 - tx) + paper.levels[r0 * paper.columns + c1]! * tx;
-      const below = paper.levels[r1 * paper.columns + c0]! * (1 - tx) + paper.levels[r1 * paper.columns + c1]! * tx;
-      const value = Math.min(255, (data[y * width + x]! * 255) / (above * (1 - ty) + below * ty));
+      const c0 = left[x]!;
+      const c1 = right[x]!;
+      const level = row[c0]! + (row[c1]! - row[c0]!) * share[x]!;
+      const value = Math.min(255, (data[y * width + x]! * 255) / level) | 0;
       out[y * width + x] = value;
-      if (value < 215) ink[Math.floor(value)]!++;
+      if (value < 215) ink[value]!++;
     }
   }
   const level = quantile(ink, 0, ink.length, 0.5);

@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 import { type GreyImage, inkMask } from "./components.ts";
 
-const chunkPixels = 1 << 18;
+const chunkPixels = 1 << 17;
 
 /**
  * Paints straight lines that are long against the text and thin in the colour of the paper beside them, in place. `textHeight` in pixels. Strokes of letters

@@ -13,6 +13,7 @@ export interface PageLayoutEstimate {
 /** Letters needed before anything is said about a page. */
 const minLetters = 25;
 const maxSkew = 5;
+const maxLetters = 2500;
 
 /** Judges by the boxes of the ink's connected patches. */
 export function estimateLayout(components: readonly Box[]): PageLayoutEstimate {
@@ -41,32 +42,39 @@ function isBroken(components: readonly Box[], textHeight: number): boolean {
 }
 
 /** The angle under which the letters' feet gather in the fewest, fullest rows. */
-function estimateSkew(letters: readonly Box[], textHeight: number): number {
+function estimateSkew(all: readonly Box[], textHeight: number): number {
+  // A few thousand letters say as much as all of them.
+  const step = Math.ceil(all.length / maxLetters);
+  const letters = all.filter((_, i) => i % step === 0);
   const xs = Float64Array.from(letters, (box) => (box[0] + box[2]) / 2);
   const ys = Float64Array.from(letters, (box) => box[3]);
   const bin = Math.max(1, textHeight / 5);
+  const steepest = Math.tan((maxSkew * Math.PI) / 180);
+  const reach = xs.reduce((most, x) => Math.max(most, x), 0) * steepest;
+  const height = ys.reduce((most, y) => Math.max(most, y), 0) + 2 * reach;
+  const rows = new Float64Array(Math.ceil(height / bin) + 2);
   const fullness = (degrees: number): number => {
     const slope = Math.tan((degrees * Math.PI) / 180);
-    const rows = new Map<number, number>();
+    rows.fill(0);
     for (let i = 0; i < xs.length; i++) {
-      const place = (ys[i]! - xs[i]! * slope) / bin;
+      const place = (ys[i]! - xs[i]! * slope + reach) / bin;
       const low = Math.floor(place);
       // Shared between the two nearest rows, so that the score does not jump.
-      rows.set(low, (rows.get(low) ?? 0) + 1 - (place - low));
-      rows.set(low + 1, (rows.get(low + 1) ?? 0) + (place - low));
+      rows[low]! += 1 - (place - low);
+      rows[low + 1]! += place - low;
     }
     let sum = 0;
-    for (const count of rows.values()) sum += count * count;
+    for (const count of rows) sum += count * count;
     return sum;
   };
 
   let best = 0;
-  for (const step of [0.5, 0.1, 0.02]) {
-    const reach = step === 0.5 ? maxSkew : step * 5;
+  for (const stride of [0.5, 0.1, 0.02]) {
+    const around = stride === 0.5 ? maxSkew : stride * 5;
     const centre = best;
     let score = fullness(best);
-    for (let k = -Math.round(reach / step); k <= Math.round(reach / step); k++) {
-      const angle = centre + k * step;
+    for (let k = -Math.round(around / stride); k <= Math.round(around / stride); k++) {
+      const angle = centre + k * stride;
       if (Math.abs(angle) > maxSkew) continue;
       const s = fullness(angle);
       if (s > score) {
