@@ -91,7 +91,6 @@ export const reportSchema = z.object({
 export type Report = z.output<typeof reportSchema>;
 export type ReportEntity = z.output<typeof entity>;
 export type ReportAttempt = z.output<typeof attempt>;
-export type ReportVerification = z.output<typeof verification>;
 
 /** JSON Schema (draft 2020-12) of a report. */
 export const reportJsonSchema = (): Record<string, unknown> => z.toJSONSchema(reportSchema, { io: "output" });

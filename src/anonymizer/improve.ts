@@ -1,6 +1,6 @@
 /** Makes the next round of drawing out of what a proof found wanting. */
 import type { Entity } from "../detection/entity.ts";
-import { spanBox, wordRange, wordSpans } from "../detection/lines.ts";
+import { spanBox, wordRange } from "../detection/lines.ts";
 import type { OcrLine } from "../detection/ocr.ts";
 import type { Box } from "../documents/geometry.ts";
 import type { Pseudonymizer } from "../replacement/pseudonyms.ts";
@@ -78,22 +78,27 @@ function foundLate(painting: Painting, proof: Proof, options: ImproveOptions): R
   return inventFor(entities, painting, options);
 }
 
-/** The runs of words within a range of a line of which less than a third is covered by a box. */
+/** The longest runs of characters within a range of a line that no box covers, and that are worth a region. */
 function uncoveredSpans(line: OcrLine, within: readonly [number, number], boxes: readonly Box[]): [number, number][] {
   const runs: [number, number][] = [];
   let open = false;
-  for (const [start, end] of wordSpans(line)) {
-    const from = Math.max(start, within[0]);
-    const to = Math.min(end, within[1]);
-    if (from >= to) continue;
-    const box = spanBox(line, [from, to]);
-    const free = boxes.every((painted) => coveredShare(box, painted) < 1 / 3);
-    if (free && open) runs.at(-1)![1] = to;
-    else if (free) runs.push([from, to]);
+  for (let at = within[0]; at < within[1]; at++) {
+    if (line.text[at] === " ") continue;
+    const box = spanBox(line, [at, at + 1]);
+    const free = boxes.every((painted) => coveredShare(box, painted) < 0.5);
+    if (free && open) runs.at(-1)![1] = at + 1;
+    else if (free) runs.push([at, at + 1]);
     open = free;
   }
-  return runs.filter(([from, to]) => foldText(line.text.slice(from, to)).length >= 3);
+  return runs.filter(([from, to]) => {
+    // Where characters stand within a word is a guess; the end of a painted word may seem to look out of its box.
+    const whole = isEdge(line.text, from) && isEdge(line.text, to);
+    return foldText(line.text.slice(from, to)).length >= (whole ? 3 : 5);
+  });
 }
+
+const isEdge = (text: string, at: number): boolean =>
+  at === 0 || at === text.length || text[at] === " " || text[at - 1] === " ";
 
 /** Values that the document has already keep their invented ones; new values get new ones. */
 function inventFor(entities: readonly Entity[], painting: Painting, options: ImproveOptions): Replacement[] {

@@ -218,7 +218,7 @@ export class Painting {
   }
 }
 
-export function maskOnPage(patch: Patch): Box {
+function maskOnPage(patch: Patch): Box {
   const [x, y] = patch.pageBox;
   return [x + patch.maskBox[0], y + patch.maskBox[1], x + patch.maskBox[2], y + patch.maskBox[3]];
 }

@@ -10,11 +10,6 @@ export interface ProgressEvent {
   readonly total: number;
 }
 
-export interface RunOptions {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (event: ProgressEvent) => void;
-}
-
 /** Runs the stages of one document. */
 export class StageClock {
   readonly #onProgress: ((event: ProgressEvent) => void) | undefined;

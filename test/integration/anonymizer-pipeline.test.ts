@@ -365,6 +365,26 @@ describe("personal data that only the reading of the result shows", () => {
     expect(report.proven).toBe(true);
     await anonymizer.close();
   });
+
+  it("is replaced also where the part that was replaced stands in the same word", async () => {
+    const cut = (page: OcrPage): OcrPage => ({
+      ...page,
+      lines: page.lines.map((line) => {
+        const word = line.words.find(({ text }) => text.includes("@"));
+        if (!word) return line;
+        // The first eight characters, "ellen.ma", are not read.
+        const left = word.box[0] + ((word.box[2] - word.box[0]) * 8) / word.text.length;
+        const rest = { ...word, text: word.text.slice(8), box: [left, word.box[1], word.box[2], word.box[3]] as const };
+        return makeLine(line.words.map((other) => (other === word ? rest : other)));
+      }),
+    });
+    const anonymizer = await create({}, { ocr: slow(cut) });
+    const { report, image } = await anonymizer.anonymize(png);
+    const read = (await ocr.read(image)).lines.map((line) => line.text).join("\n");
+    expect(report.entities.filter((entity) => entity.type === "email").length).toBeGreaterThan(1);
+    expect(read).not.toContain("ellen");
+    await anonymizer.close();
+  });
 });
 
 describe("bad input", () => {
