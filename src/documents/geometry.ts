@@ -73,13 +73,6 @@ export function uniteBoxes(boxes: readonly Box[]): Box {
   ];
 }
 
-/** Intersection over union, 0…1. */
-export function boxIou(a: Box, b: Box): number {
-  const i = boxArea(intersectBoxes(a, b));
-  const u = boxArea(a) + boxArea(b) - i;
-  return u > 0 ? i / u : 0;
-}
-
 /** The axis-aligned box around a quad. */
 export const quadBounds = (q: Quad): Box => [
   Math.min(q[0], q[2], q[4], q[6]),
@@ -87,5 +80,3 @@ export const quadBounds = (q: Quad): Box => [
   Math.max(q[0], q[2], q[4], q[6]),
   Math.max(q[1], q[3], q[5], q[7]),
 ];
-
-export const boxToQuad = (b: Box): Quad => [b[0], b[1], b[2], b[1], b[2], b[3], b[0], b[3]];

@@ -94,10 +94,3 @@ export async function greyChannel({ data, width, height }: RasterImage): Promise
   }
   return out;
 }
-
-/** BT.601 luma of every pixel, `width * height` bytes. For patches and small pages: it does not yield. */
-export function toGreyscale({ data, width, height }: RasterImage): Uint8Array {
-  const out = new Uint8Array(width * height);
-  for (let i = 0; i < out.length; i++) out[i] = Math.round(luma(data, i * 3));
-  return out;
-}

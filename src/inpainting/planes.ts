@@ -1,5 +1,3 @@
-/** Small operations on single-channel images. A plane is `width * height` numbers, rows from the top. */
-import type { Box } from "../documents/geometry.ts";
 import { luma, type RasterImage } from "../documents/image.ts";
 import type { Pacer } from "./pacer.ts";
 
@@ -20,15 +18,6 @@ export function lumaPlane(image: RasterImage): Plane {
   const plane = createPlane(image.width, image.height);
   for (let i = 0, at = 0; i < plane.data.length; i++, at += 3) plane.data[i] = luma(image.data, at);
   return plane;
-}
-
-/** A copy of the part inside `box` (integer, inside the plane). */
-export function cropPlane(plane: Plane, [x0, y0, x1, y1]: Box): Plane {
-  const part = createPlane(x1 - x0, y1 - y0);
-  for (let y = y0; y < y1; y++) {
-    part.data.set(plane.data.subarray(y * plane.width + x0, y * plane.width + x1), (y - y0) * part.width);
-  }
-  return part;
 }
 
 /** Gaussian blur with zeros outside; `sigma` in pixels. Below 0.2 px the plane is returned as it is. */

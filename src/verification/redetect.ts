@@ -12,7 +12,7 @@ export interface Redetection {
 
 /**
  * Sorts the findings on the result. One is known when at least two thirds of its box were painted, or its text is at least
- * 60 % similar to an invented value of the document (lines are cut in other places after a change).
+ * 80 % similar to an invented value of the document (lines are cut in other places after a change).
  */
 export function sortFindings(found: readonly Entity[], painted: readonly PaintedRegion[]): Redetection {
   let known = 0;
@@ -21,7 +21,7 @@ export function sortFindings(found: readonly Entity[], painted: readonly Painted
     const covered = painted
       .filter((region) => region.page === entity.page)
       .reduce((sum, region) => sum + coveredShare(entity.box, region.box), 0);
-    const isFake = painted.some((region) => region.fake !== null && similarity(entity.text, region.fake) >= 0.6);
+    const isFake = painted.some((region) => region.fake !== null && similarity(entity.text, region.fake) >= 0.8);
     if (covered >= 2 / 3 || isFake) known++;
     else unknown.push(entity);
   }

@@ -1,5 +1,5 @@
 import { boxHeight } from "../../documents/geometry.ts";
-import { addressScore, strongAddress, weakAddress } from "../address-shapes.ts";
+import { addressScore, weakAddress } from "../address-shapes.ts";
 import { findDates } from "../date-shapes.ts";
 import type { Finding, Recognizer } from "../entity.ts";
 import { fold } from "../fold.ts";
@@ -122,6 +122,3 @@ function segmentUnder(
       Math.abs(other.box[0] - box[0]) < 1.5 * height,
   );
 }
-
-/** Whether a text is an address by itself. */
-export const isAddress = (text: string): boolean => addressScore(text) >= strongAddress;
