@@ -120,7 +120,7 @@ export function addressScore(text: string): number {
   const street = streetWord.test(folded) || (hasDigit && isMisreadStreet(folded));
   if (street) score += hasDigit ? 0.45 : 0.3;
   else if (looseStreet.test(folded)) score += 0.35;
-  else if (streetEnding.test(folded)) score += hasDigit ? 0.45 : 0.1;
+  else if (streetEnding.test(folded)) score += hasDigit ? 0.5 : 0.1;
   if (box.test(folded)) score += 0.5;
   if (germanPlace.test(folded)) score += 0.4;
   if (unit.test(folded)) score += 0.2;

@@ -52,14 +52,15 @@ const lookalikes: Readonly<Record<string, string>> = {
 };
 
 /**
- * The text with letters that OCR puts for digits made digits again ("O9/l1/2O18" → "09/11/2018"), in words that are
- * mostly digits already. Same length.
+ * The text with letters that OCR puts for digits made digits again ("O9/l1/2O18" → "09/11/2018"), in words that hold
+ * more digits than such letters, and no other ones. Same length.
  */
 export function mendDigits(text: string): string {
   return text.replace(/[\p{L}\p{N}|!./,:-]+/gu, (word) => {
     const digits = word.match(/\p{N}/gu)?.length ?? 0;
-    const others = word.match(/[\p{L}|!]/gu)?.length ?? 0;
-    if (others === 0 || digits < 2 * others) return word;
-    return word.replace(/[a-z|!]/gi, (unit) => lookalikes[unit.toLowerCase()] ?? unit);
+    const others = word.match(/[\p{L}|!]/gu) ?? [];
+    if (others.length === 0 || digits <= others.length) return word;
+    if (others.some((unit) => !(unit.toLowerCase() in lookalikes))) return word;
+    return word.replace(/[a-z|!]/gi, (unit) => lookalikes[unit.toLowerCase()]!);
   });
 }

@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { combineReadings } from "../../src/detection/combine-readings.ts";
 import { layoutOf } from "../../src/detection/layout.ts";
-import { buildLines, readingOrder, spanBox, wordRange } from "../../src/detection/lines.ts";
+import { groupWords, makeLine, readingOrder, spanBox, wordRange } from "../../src/detection/lines.ts";
 import type { OcrWord } from "../../src/detection/ocr.ts";
 import type { Box } from "../../src/documents/geometry.ts";
 import { joinedPage, lineOf, pageWith, wordsOf } from "./helpers/ocr-page.ts";
 
 const word = (text: string, box: Box, confidence = 0.9): OcrWord => ({ text, box, confidence });
+const linesOf = (words: readonly OcrWord[]) => groupWords(words).map(makeLine);
 const texts = (lines: readonly { text: string }[]): string[] => lines.map((line) => line.text);
 
 describe("the box of a character range", () => {
@@ -33,22 +34,22 @@ describe("the box of a character range", () => {
 describe("words become lines", () => {
   it("row by row, whatever order they come in", () => {
     const words = [...wordsOf({ text: "second line here", y: 1 }), ...wordsOf({ text: "first line", y: 0 })].reverse();
-    expect(texts(buildLines(words))).toEqual(["first line", "second line here"]);
+    expect(texts(linesOf(words))).toEqual(["first line", "second line here"]);
   });
 
   it("apart where a wide gap parts columns", () => {
     const words = [...wordsOf({ text: "TOTAL", y: 0 }), ...wordsOf({ text: "31.00", x: 40, y: 0 })];
-    expect(texts(buildLines(words))).toEqual(["TOTAL", "31.00"]);
+    expect(texts(linesOf(words))).toEqual(["TOTAL", "31.00"]);
   });
 
   it("along a slope", () => {
     const words = Array.from({ length: 10 }, (_, i) => word(`w${i}`, [i * 60, 100 + i * 4, i * 60 + 50, 120 + i * 4]));
-    expect(buildLines(words)).toHaveLength(1);
+    expect(linesOf(words)).toHaveLength(1);
   });
 
   it("together with small marks between large letters", () => {
     const words = [word("A", [0, 0, 20, 20]), word("-", [25, 9, 32, 12]), word("B", [38, 0, 58, 20])];
-    expect(texts(buildLines(words))).toEqual(["A - B"]);
+    expect(texts(linesOf(words))).toEqual(["A - B"]);
   });
 
   it("without joining two rows through a picture read as a letter", () => {
@@ -57,7 +58,7 @@ describe("words become lines", () => {
       ...["Date", "of", "birth"].map((text, i) => word(text, [120 + i * 60, 50, 170 + i * 60, 66])),
       ...["Place", "of", "birth"].map((text, i) => word(text, [120 + i * 60, 105, 170 + i * 60, 121])),
     ];
-    expect(texts(buildLines(words))).toEqual(expect.arrayContaining(["Date of birth", "Place of birth"]));
+    expect(texts(linesOf(words))).toEqual(expect.arrayContaining(["Date of birth", "Place of birth"]));
   });
 });
 

@@ -1,5 +1,5 @@
 /** Pages as an OCR engine gives them, written by hand. */
-import { buildLines, makeLine } from "../../../src/detection/lines.ts";
+import { groupWords, makeLine } from "../../../src/detection/lines.ts";
 import type { OcrLine, OcrPage, OcrWord } from "../../../src/detection/ocr.ts";
 
 /** Width of a character, height of a line and distance of lines in pixels. */
@@ -43,7 +43,7 @@ export const pageOf = (...texts: string[]): OcrPage =>
 
 /** The words of all texts, joined into lines as engines' words are. */
 export const joinedPage = (texts: readonly Placed[]): OcrPage => ({
-  lines: buildLines(texts.flatMap(wordsOf)),
+  lines: groupWords(texts.flatMap(wordsOf)).map(makeLine),
   width: 100 * step,
   height: 60 * pitch,
   engine: "test",
