@@ -1,4 +1,5 @@
 /** Calendar dates in numbers and words. Times alone are not dates. */
+import { distance } from "fastest-levenshtein";
 import { fold, mendDigits } from "./fold.ts";
 
 const months =
@@ -43,6 +44,16 @@ const forms: readonly Form[] = [
   { pattern: new RegExp(`(?<![\\p{L}])(?:${months})[\\s.-]+\\d{1,2}[\\s,'’-]+\\d{2}(?![\\d:])`, "gu") },
 ];
 
+/** A month of five letters or more with one misread: "26 seprembre 2022". */
+const misreadMonth = new RegExp(
+  `(?<![\\d\\p{L}])\\d{1,2}${ordinal}\\s+(?:de\\s+)?(\\p{L}{5,10})\\.?\\s+(?:del?\\s+)?${year}(?!\\d)`,
+  "gu",
+);
+const monthNames =
+  "january february march april august september october november december januar februar august oktober dezember janvier fevrier avril juillet septembre octobre novembre decembre enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre januari februari maart augustus ogos disember".split(
+    " ",
+  );
+
 /** Without a day or a year: only where a label says it is a date. */
 const partial = new RegExp(
   `(?<![\\d./-])\\d{1,2}\\s?[/.-]\\s?(?:${year}|\\d{2})(?![\\d./-])|(?<![\\p{L}])(?:${months})[\\s.]+${year}(?!\\d)|(?<![\\d\\p{L}])\\d{1,2}${ordinal}[\\s.-]*(?:de\\s+)?(?:${months})(?![\\p{L}])|(?<![\\d.])\\d{1,2}[./-]\\d{1,2}[.]?(?![\\d./-])`,
@@ -61,6 +72,12 @@ export function findDates(text: string): { readonly start: number; readonly end:
       found.push({ start: match.index, end: match.index + match[0].length });
     }
   }
+  for (const match of plain.matchAll(misreadMonth)) {
+    const start = match.index;
+    if (found.some((date) => date.start <= start && start < date.end)) continue;
+    if (monthNames.some((month) => distance(month, match[1]!) === 1))
+      found.push({ start, end: start + match[0].length });
+  }
   return found;
 }
 
@@ -76,13 +93,17 @@ export function findDamagedDate(text: string): { readonly start: number; readonl
   const match = /^\W*?([\d£$¢OolISBZ|!][^\s:]*(?:\s?[./-]\s?[^\s:]+|\s[£$¢JOolI|!](?=\s)|\s\d[^\s:]*){0,3})/u.exec(
     text,
   );
-  if (match === null || (match[1]!.match(/\d/g)?.length ?? 0) < 4) return undefined;
+  if (match === null || (match[1]!.match(/\d/g)?.length ?? 0) < 4 || /^\d{4}$/.test(match[1]!)) return undefined;
   const start = match[0].length - match[1]!.length;
   return { start, end: match[0].length };
 }
 
-/** Day and month in either order. */
+/** Day and month in either order; OCR reads 8 for 0. */
 function possible(first: string, second: string): boolean {
-  const [a, b] = [Number(first), Number(second)];
-  return Math.min(a, b) >= 1 && Math.min(a, b) <= 12 && Math.max(a, b) <= 31;
+  const fits = (a: number, b: number): boolean => Math.min(a, b) >= 1 && Math.min(a, b) <= 12 && Math.max(a, b) <= 31;
+  const mended = (text: string): number => Number(text.replace(/^8/, "0"));
+  return (
+    fits(Number(first), Number(second)) ||
+    (first.length === 2 && second.length === 2 && fits(mended(first), mended(second)))
+  );
 }

@@ -33,7 +33,7 @@ const notNames = new Set(
   sie ihr ihre herr frau damen herren der die das und oder von zu zum zur im am bar karte ec kunde gast kasse personal unterschrift
   datum uhrzeit le la les un une des du et ou monsieur madame client especes carte date heure nom el los las y o del de cliente
   efectivo tarjeta fecha hora il lo gli di e signore signora contanti carta data ora het een en van klant contant pin datum tijd
-  handtekening president vice chairman personnel special rating check files file budget human resources relations accounts accounting secretary head section abteilung leitung sekretariat ressources
+  handtekening pass check president vice chairman personnel special rating check files file budget human resources relations accounts accounting secretary head section abteilung leitung sekretariat ressources
   humaines direction recursos humanos atencion risorse umane assistenza klantenservice klantendienst personeelszaken kundenservice
   firma encik puan cik pelanggan tunai tarikh masa`.split(/\s+/),
 );

@@ -46,22 +46,29 @@ describe("AdamW", () => {
         );
       }
       await trainer.saveState(folder);
-      const compare = (file: string, prefix: string, own: string) => {
+      // A bias in front of a group normalisation of single channels has no effect: its gradient is rounding noise, which
+      // AdamW scales up to full steps in either direction. Only tensors with a real gradient can be compared.
+      const scale = (name: string): number =>
+        Math.sqrt(Math.max(...(reference.tensors[`exp_avg_sq.${name}`]!.data as Float32Array)));
+      const names = Object.keys(reference.tensors)
+        .filter((name) => name.startsWith("param."))
+        .map((name) => name.slice(6));
+      const largest = Math.max(...names.map(scale));
+      const real = names.filter((name) => scale(name) > 1e-5 * largest);
+      expect(real.length).toBeGreaterThan(0.75 * names.length);
+      const compare = (file: string, prefix: string): number => {
         const tensors = readTensors(join(folder, file));
-        const wanted = Object.keys(reference.tensors).filter((name) => name.startsWith(prefix));
-        expect(wanted.length).toBeGreaterThan(100);
-        let worst = 0;
-        for (const name of wanted) {
-          const mine = tensors[own + name.slice(prefix.length)]!;
-          worst = Math.max(
-            worst,
-            relativeDifference(mine.data as Float32Array, reference.tensors[name]!.data as Float32Array),
-          );
-        }
-        return worst;
+        return Math.max(
+          ...real.map((name) =>
+            relativeDifference(
+              tensors[name]!.data as Float32Array,
+              reference.tensors[prefix + name]!.data as Float32Array,
+            ),
+          ),
+        );
       };
-      expect(compare("model.safetensors", "param.", "")).toBeLessThan(1e-5);
-      expect(compare("ema.safetensors", "ema.", "")).toBeLessThan(1e-5);
+      expect(compare("model.safetensors", "param.")).toBeLessThan(1e-5);
+      expect(compare("ema.safetensors", "ema.")).toBeLessThan(1e-5);
     } finally {
       rmSync(folder, { recursive: true });
       await trainer.close();

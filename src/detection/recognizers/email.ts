@@ -1,8 +1,12 @@
+import { hostName } from "../domains.ts";
 import type { Recognizer } from "../entity.ts";
 
-// OCR puts spaces around "@" and points, and reads "@" as other round signs.
-const pattern =
-  /[\p{L}\d](?:[\p{L}\d._%+-]*[\p{L}\d_-])?\s?[@©®]\s?[\p{L}\d-]+(?:\s?\.\s?[\p{L}\d-]+)*\s?\.\s?[\p{L}]{2,}/giu;
+const name = String.raw`[\p{L}\d](?:[\p{L}\d._%+-]*[\p{L}\d_-])?`;
+// OCR puts spaces around "@" and points, loses points, and reads "@" as other round signs.
+const patterns = [
+  new RegExp(`${name}\\s?[@©®]\\s?${hostName}(?![\\p{L}\\d])`, "giu"),
+  new RegExp(`${name}\\s?[@©®]\\s?[\\p{L}\\d-]+(?:\\s?\\.\\s?[\\p{L}\\d-]+)*\\s?\\.\\s?\\p{L}{2,}`, "giu"),
+];
 
 /** E-mail addresses by their form. */
 export const emailRecognizer: Recognizer = {
@@ -10,12 +14,14 @@ export const emailRecognizer: Recognizer = {
   types: ["email"],
   find: (page) =>
     page.lines.flatMap(({ text }, line) =>
-      [...text.matchAll(pattern)].map((match) => ({
-        type: "email" as const,
-        line,
-        span: [match.index, match.index + match[0].length] as const,
-        score: 0.95,
-        reason: "form",
-      })),
+      patterns.flatMap((pattern) =>
+        [...text.matchAll(pattern)].map((match) => ({
+          type: "email" as const,
+          line,
+          span: [match.index, match.index + match[0].length] as const,
+          score: 0.95,
+          reason: "form",
+        })),
+      ),
     ),
 };

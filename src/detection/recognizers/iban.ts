@@ -1,8 +1,21 @@
-import { electronicFormatIBAN, isValidIBAN } from "ibantools";
+import { countrySpecs, electronicFormatIBAN, isValidIBAN } from "ibantools";
 import type { Finding, Recognizer } from "../entity.ts";
 import { labelBefore } from "../labels.ts";
 
 const pattern = /(?<![A-Za-z\d])[A-Z]{2}\s?[\dOoIl]{2}(?:[\s.-]?[A-Za-z\d]){11,30}/g;
+
+/** In groups of four, as people write it; also where OCR has damaged the check digits. */
+const grouped = /(?<![A-Za-z\d])[A-Z]{2}[\dA-Z]{2}(?:\s[\dA-Z]{4}){3,7}(?:\s[\dA-Z]{1,3}(?![A-Za-z\d]))?/g;
+
+/** Mostly digits, and as long as the country's IBANs are. */
+function fitsCountry(text: string): boolean {
+  const plain = text.replace(/\s/g, "");
+  const digits = plain.match(/\d/g)?.length ?? 0;
+  const length = countrySpecs[plain.slice(0, 2)]?.chars;
+  return (
+    length !== undefined && length !== null && Math.abs(plain.length - length) <= 1 && digits >= 0.6 * plain.length
+  );
+}
 
 /** Letters that OCR puts for digits, in the part of an IBAN that must be digits in most countries. */
 const mended = (text: string): string =>
@@ -15,6 +28,16 @@ export const ibanRecognizer: Recognizer = {
   find(page) {
     const findings: Finding[] = [];
     page.lines.forEach(({ text }, line) => {
+      for (const match of text.matchAll(grouped)) {
+        if (!fitsCountry(match[0])) continue;
+        findings.push({
+          type: "iban",
+          line,
+          span: [match.index, match.index + match[0].length],
+          score: 0.75,
+          reason: "form",
+        });
+      }
       for (const match of text.matchAll(pattern)) {
         const length = validLength(match[0]);
         if (length !== undefined) {

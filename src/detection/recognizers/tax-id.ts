@@ -7,7 +7,7 @@ import { findParties } from "../zones.ts";
 import { labelledNumbers } from "./number-value.ts";
 
 const vatNumber =
-  /(?<![A-Z\d])(?:DE\s?\d{3}\s?\d{3}\s?\d{3}|GB\s?\d{3}\s?\d{4}\s?\d{2}|FR\s?\d{2}\s?\d{3}\s?\d{3}\s?\d{3}|IT\s?\d{11}|NL\s?\d{9}\s?B\s?\d{2}|ES\s?[A-Z\d]\d{7}[A-Z\d]|AT\s?U\s?\d{8}|BE\s?[01]\d{3}[.\s]?\d{3}[.\s]?\d{3})(?![A-Z\d])/g;
+  /(?<![A-Z\d])(?:DE\s?\d{3}\s?\d{3}\s?\d{3}|GB\s?\d{3}\s?\d{4}\s?\d{2}|FR\s?\d{2}\s?\d{3}\s?\d{3}\s?\d{3}|IT\s?\d{11}|NL\s?\d{9}\s?[B8]\s?\d{2}|ES\s?[A-Z\d]\d{7}[A-Z\d]|AT\s?U\s?\d{8}|BE\s?[01]\d{3}[.\s]?\d{3}[.\s]?\d{3})(?![A-Z\d])/g;
 
 /** Registrations that stand without a label under a company's name: "(801580-T)", "JM0325955-V", "201901012345 (1234567-X)". */
 const registration = /(?<![\p{L}\d-])(?:\d{12}\s*\(\s*)?[A-Z]{0,3}\d{4,9}\s?-\s?[A-Z](?![\p{L}\d-])/gu;

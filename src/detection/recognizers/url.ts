@@ -1,22 +1,28 @@
-import type { Recognizer } from "../entity.ts";
+import { hostName, plainHostName } from "../domains.ts";
+import type { Finding, Recognizer } from "../entity.ts";
 
-const domain = String.raw`(?:[a-z\d](?:[a-z\d-]*[a-z\d])?\.)+(?:com|net|org|biz|info|io|shop|store|eu|de|fr|it|es|nl|be|at|ch|uk|us|my|sg|in)(?:\.[a-z]{2})?(?:\/[\w./?=&%-]*)?`;
-const pattern = new RegExp(String.raw`(?:https?:\s?\/\/\s?|www\s?\.\s?)?(?<![@\p{L}\d])${domain}(?![\p{L}\d@])`, "giu");
+const path = String.raw`(?:\/[\w./?=&%#~-]*)?`;
+/** With a scheme or "www", OCR's spaces and lost points are forgiven. */
+const marked = new RegExp(
+  String.raw`(?<![\p{L}\d@])(?:h[it]{1,2}ps?\s?[:;]?\s?[/\\]{1,2}\s?(?:www\s?[.,]?\s?)?|https?\s?[:;]?\s?[/\\]{0,2}\s?www\s?[.,]?\s?|w{2,3}\s?[.,]\s?|www\s)${hostName}(?![\p{L}\d])${path}`,
+  "giu",
+);
+const bareDomain = new RegExp(String.raw`(?<![@\p{L}\d.-])${plainHostName}(?![\p{L}\d@-])${path}`, "giu");
 
-/** Web addresses: with a scheme or "www", or a domain of a known ending. */
+/** Web addresses: with a scheme or "www", or a domain with a known ending. */
 export const urlRecognizer: Recognizer = {
   name: "url",
   types: ["url"],
   find: (page) =>
-    page.lines.flatMap(({ text }, line) =>
-      [...text.matchAll(pattern)]
-        .filter((match) => text[match.index - 1] !== "@" && text[match.index + match[0].length] !== "@")
-        .map((match) => ({
-          type: "url" as const,
+    page.lines.flatMap(({ text }, line) => {
+      const found = (pattern: RegExp, score: number): Finding[] =>
+        [...text.matchAll(pattern)].map((match) => ({
+          type: "url",
           line,
-          span: [match.index, match.index + match[0].length] as const,
-          score: /^(?:https?:|www)/i.test(match[0]) ? 0.95 : 0.7,
+          span: [match.index, match.index + match[0].length],
+          score,
           reason: "form",
-        })),
-    ),
+        }));
+      return [...found(marked, 0.93), ...found(bareDomain, 0.7)];
+    }),
 };
