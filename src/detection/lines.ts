@@ -6,9 +6,6 @@ import type { OcrLine, OcrWord } from "./ocr.ts";
 /** A gap of this many letter heights starts a new line: another column, or a label and its value. */
 const columnGap = 2;
 
-/** Words of a page as lines in reading order. */
-export const buildLines = (words: readonly OcrWord[]): OcrLine[] => groupWords(words).map(makeLine);
-
 /** Groups words that stand in one row close to each other, in reading order (top to bottom, left to right). */
 export function groupWords<T extends { readonly box: Box }>(words: readonly T[]): T[][] {
   const groups: { words: T[]; end: Box }[] = [];

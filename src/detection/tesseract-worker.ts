@@ -55,16 +55,10 @@ export async function startTesseractWorker(language: string): Promise<TesseractW
   let langPath: string;
   try {
     langPath = join(dirname(require.resolve(`@tesseract.js-data/${language}/package.json`)), "4.0.0_best_int");
-    // Its own output streams: tesseract writes notes about image resolutions to stderr.
-    thread = new Worker(require.resolve("tesseract.js/src/worker-script/node/index.js"), {
-      stdout: true,
-      stderr: true,
-    });
+    thread = new Worker(require.resolve("tesseract.js/src/worker-script/node/index.js"));
   } catch (error) {
     throw failed(error);
   }
-  thread.stdout.resume();
-  thread.stderr.resume();
 
   let alive = true;
   let calls = 0;
@@ -131,6 +125,8 @@ export async function startTesseractWorker(language: string): Promise<TesseractW
       options: { langPath, cacheMethod: "none", gzip: true, lstmOnly: true },
     });
     await call("initialize", { langs: [language], oem: lstmOnly, config: {} });
+    // Its notes about resolutions are nobody's interest. (Catching the thread's output instead keeps the process alive.)
+    await call("setParameters", { params: { debug_file: "/dev/null" } });
     return worker;
   } catch (error) {
     await worker.terminate();
