@@ -15,7 +15,7 @@ export {
   installationWorks,
 } from "./anonymizer/installation.ts";
 export type { ProgressEvent } from "./anonymizer/progress.ts";
-export type { AnonymizeResult } from "./anonymizer/result.ts";
+export { AnonymizeResult } from "./anonymizer/result.ts";
 export type { CustomParts } from "./anonymizer/rooms.ts";
 export { type AnonymizeOptions, Anonymizer, type CreateOptions, type DetectionPlan } from "./anonymizer.ts";
 export type { AnonymizerConfig, AnonymizerConfigInput } from "./config/anonymizer-config.ts";
@@ -37,8 +37,9 @@ export { writeSyntheticDataset } from "./datasets/synthesizer/write-dataset.ts";
 export type { Entity, EntityType } from "./detection/entity.ts";
 export { entityTypes } from "./detection/entity.ts";
 export type { OcrEngine, OcrLine, OcrOptions, OcrPage, OcrWord } from "./detection/ocr.ts";
+export type { DocumentInput } from "./documents/decode.ts";
 export type { DocumentFormat, Page } from "./documents/document.ts";
-export { listDocuments, writeFileAtomic } from "./documents/files.ts";
+export { listDocuments, removeStaleTemporaries, writeFileAtomic } from "./documents/files.ts";
 export type { Box, Quad, Size } from "./documents/geometry.ts";
 export type { RasterImage } from "./documents/image.ts";
 export * from "./errors.ts";

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
+import { exitCodes } from "./anonymize/exit-codes.ts";
 import { main } from "./anonymize/main.ts";
-import { exitCodes } from "./anonymize/output.ts";
 
 const controller = new AbortController();
 const stop = (): void => {

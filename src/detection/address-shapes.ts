@@ -70,6 +70,8 @@ const postcodeTown = [
   /(?<![\d.,/-])(?:[a-z]{1,2}\s?-\s?)?\d{5}(?:-\d{3,4})?\s*[,.]?\s+(?!(?:[ap]m|rm|eur|pcs|kg)(?![\p{L}]))\p{L}{2,}/u,
   // SW1A 1AA, K1A 0B1
   /(?<![\p{L}\d])[a-z]{1,2}\d[a-z\d]?\s+\d[a-z]{2}(?![\p{L}\d])|(?<![\p{L}\d])[a-z]\d[a-z]\s?\d[a-z]\d(?![\p{L}\d])/u,
+  // Wells LA71 01K: forms that look British
+  /\p{L}{3,}\s+[a-z]{1,2}\d[a-z\d]?\s+\d[a-z\d]{2}\W*$/u,
   // Springfield, IL 62704
   /\p{L}{3,}\s*,?\s+[a-z]{2}\.?\s+\d{5}(?:-\d{4})?(?!\d)/u,
   // Singapore 123456

@@ -205,6 +205,8 @@ describe("check digits", () => {
       "ATU13585627",
       "ESB58378431",
       "GB980780684",
+      "GB100000034",
+      "GB100000089",
     ]) {
       expect(checkVat(vat), vat).toBe("valid");
     }

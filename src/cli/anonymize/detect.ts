@@ -1,6 +1,7 @@
 /** `anonymizer detect`: what would be replaced by what. */
-import { Anonymizer, type DetectionPlan } from "./api.ts";
-import { exitCodes, type Terminal, table } from "./output.ts";
+import { Anonymizer, type DetectionPlan } from "../../index.ts";
+import { type Terminal, table } from "../terminal.ts";
+import { exitCodes } from "./exit-codes.ts";
 import { loadSettings, type SettingsOptions } from "./settings.ts";
 
 export interface DetectOptions extends SettingsOptions {

@@ -1,6 +1,7 @@
 /** `anonymizer doctor`: what is installed, and how to mend what is not. */
-import { checkInstallation, type Finding, installationWorks } from "./api.ts";
-import { exitCodes, type Terminal } from "./output.ts";
+import { checkInstallation, type InstallationFinding as Finding, installationWorks } from "../../index.ts";
+import type { Terminal } from "../terminal.ts";
+import { exitCodes } from "./exit-codes.ts";
 
 export interface DoctorOptions {
   readonly models?: string;

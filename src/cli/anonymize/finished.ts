@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
-import { type Anonymizer, configHash, packageVersion, type Report, reportSchema } from "./api.ts";
+import { type Anonymizer, configHash, packageVersion, type Report, reportSchema } from "../../index.ts";
 
 export interface Places {
   readonly input: string;

@@ -1,7 +1,7 @@
 /** Turns the inputs of a command line into a list of documents with their places in the output folder. */
 import { stat } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
-import { codedError, type DocumentFormat, listDocuments } from "./api.ts";
+import { codedError, type DocumentFormat, listDocuments } from "../../index.ts";
 
 export interface Job {
   /** Absolute path of the document. */

@@ -1,9 +1,10 @@
 /** The command line `anonymizer`: reads the arguments, runs one command, gives the exit code. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { packageVersion } from "./api.ts";
+import { packageVersion } from "../../index.ts";
+import { printError, type Terminal, toCoded } from "../terminal.ts";
 import { type DetectOptions, detect } from "./detect.ts";
 import { type DoctorOptions, doctor } from "./doctor.ts";
-import { exitCodes, printError, type Terminal, toCoded } from "./output.ts";
+import { exitCodes } from "./exit-codes.ts";
 import { type RunOptions, run } from "./run.ts";
 
 /** Resolves to the exit code; never rejects. `signal` stops the work. */

@@ -13,10 +13,11 @@ import {
   reportText,
   throwIfAborted,
   writeFileAtomic,
-} from "./api.ts";
+} from "../../index.ts";
+import { type Terminal, toCoded } from "../terminal.ts";
+import { exitCodes } from "./exit-codes.ts";
 import { finishedReport, type Places, removeStale } from "./finished.ts";
 import { collectJobs, type Job } from "./jobs.ts";
-import { exitCodes, type Terminal, toCoded } from "./output.ts";
 import { loadSettings, type SettingsOptions } from "./settings.ts";
 
 export interface RunOptions extends SettingsOptions {

@@ -1,5 +1,5 @@
 /** The configuration of a command: file, then options, then `--set`. */
-import { type AnonymizerConfig, codedError, entityTypes, loadConfig, parseOverrides } from "./api.ts";
+import { type AnonymizerConfig, codedError, entityTypes, loadConfig, parseOverrides } from "../../index.ts";
 
 /** Options that several commands share, as commander gives them. */
 export interface SettingsOptions {
