@@ -6,7 +6,7 @@ const join = (words: string): string => words.trim().split(/\s+/).join("|");
 
 /** Kinds of streets and quarters that stand as words of their own. Folded. */
 const streetWords = join(`
-  street str st road rd avenue ave av lane ln crescent cres terrace boulevard blvd highway hwy parkway pkwy mews turnpike square
+  street str st road rd avenue ave av lane ln crescent cres terrace boulevard blvd highway hwy parkway pkwy mews turnpike
   jalan jln jl lorong lrg taman tmn bandar kampung kg persiaran psn lebuh lebuhraya lingkungan medan plaza bangunan kawasan seksyen wisma
   menara kompleks presint tingkat batu
   rue allee chemin impasse quai passage faubourg lieu-dit lieudit residence ruelle sentier rond-point
@@ -39,7 +39,7 @@ const isMisreadStreet = (folded: string): boolean =>
 
 /** English kinds of streets that are everyday words too: only behind a number and a name ("12 Mill Way"). */
 const looseStreet =
-  /^\W*(?:no\.?\s*)?\d{1,5}[a-z]?,?\s+(?:[\p{L}'’.-]+\s+){1,4}(?:drive|dr|court|ct|close|grove|trail|alley|way|place|pl|row|walk|sq|park|gardens?|hill|rise|view|gate|green|cross|crossing|path|run|loop|circle|cir|point|pike|ridge|heights|meadow|brow|grange|wynd|approach|bank|fields?|wharf|quay|vale|croft|drove|paddock)(?![\p{L}])/u;
+  /^\W*(?:no\.?\s*)?\d{1,5}[a-z]?,?\s+(?:[\p{L}'’.-]+\s+){1,4}(?:drive|dr|court|ct|close|grove|trail|alley|way|place|pl|row|walk|sq|square|park|gardens?|hill|rise|view|gate|green|cross|crossing|path|run|loop|circle|cir|point|pike|ridge|heights|meadow|brow|grange|wynd|approach|bank|fields?|wharf|quay|vale|croft|drove|paddock)(?![\p{L}])/u;
 
 /** Endings of German and Dutch street names. "B" and "8" are what OCR makes of "ß". */
 const streetEnding =

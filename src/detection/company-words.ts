@@ -2,7 +2,7 @@
 import { fold } from "./fold.ts";
 
 /** Legal forms that are nothing else. Matched on folded text; "8" is OCR's "B". */
-const surelyLegal = String.raw`s\s?d\s?n\.?\s*[b8]\s?h\s?d|bhd|pte\.?\s*ltd|pty\.?\s*ltd|(?:co\.?,?\s*)?ltd|l\.?l\.?c|l\.?l\.?p|incorporated|corporation|plc|g\s?m\s?b\s?h(?:\s*(?:&|und|u\.)\s*co\.?\s*(?:kgaa|kg|ohg)?)?|mbh|kgaa|&\s*co\.?\s*kg|ohg|e\.\s?k|s\.?\s?a\.?\s?r\.?\s?l|eurl|sasu|s\.\s?a\.\s?s|s\.\s?p\.\s?a|s\.?\s?r\.\s?l\.?\s?s?|srl|s\.\s?n\.\s?c|s\.\s?l\.?\s?u|b\.\s?v|n\.\s?v|v\.\s?o\.\s?f|vof|oyj|aps|(?:&|und|et|y|e|en)\s*(?:co|cie|sons|sohne|fils|hijos|figli|zonen|zn|bros|brothers|associates|partners?)`;
+const surelyLegal = String.raw`s\s?d\s?n\.?\s*[b8]\s?h\s?[do0]|bhd|pte\.?\s*ltd|pty\.?\s*ltd|(?:co\.?,?\s*)?ltd|l\.?l\.?c|l\.?l\.?p|incorporated|corporation|plc|g\s?m\s?b\s?h(?:\s*(?:&|und|u\.)\s*co\.?\s*(?:kgaa|kg|ohg)?)?|mbh|kgaa|&\s*co\.?\s*kg|ohg|e\.\s?k|s\.?\s?a\.?\s?r\.?\s?l|eurl|sasu|s\.\s?a\.\s?s|s\.\s?p\.\s?a|s\.?\s?r\.\s?l\.?\s?s?|srl|s\.\s?n\.\s?c|s\.\s?l\.?\s?u|b\.\s?v|n\.\s?v|v\.\s?o\.\s?f|vof|oyj|aps|(?:&|und|et|y|e|en)\s*(?:co|cie|sons|sohne|fils|hijos|figli|zonen|zn|bros|brothers|associates|partners?)`;
 /** Forms that may be words or weights too: only in capitals, behind a name, at the end of it. */
 const maybeLegal = String.raw`inc|limited|corp|ag|kg|gbr|e\.?\s?v|sas|snc|s\.?\s?a|spa|s\.?\s?l|s\.\s?c|bv|nv|cv|sdn|oy|ab|a\/s|enterprises?|trading|holdings?|industries`;
 const legalForm = new RegExp(

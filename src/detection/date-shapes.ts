@@ -68,7 +68,9 @@ export function findDates(text: string): { readonly start: number; readonly end:
   const found: { start: number; end: number }[] = [];
   for (const { pattern, numeric } of forms) {
     for (const match of plain.matchAll(pattern)) {
-      if (numeric && !possible(match[numeric[0]]!, match[numeric[1]]!)) continue;
+      const timeFollows = /^\s+\d{1,2}[:.]\d{2}/.test(plain.slice(match.index + match[0].length));
+      // A time behind it vouches for a date with a misread figure.
+      if (numeric && !timeFollows && !possible(match[numeric[0]]!, match[numeric[1]]!)) continue;
       found.push({ start: match.index, end: match.index + match[0].length });
     }
   }

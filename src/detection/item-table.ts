@@ -31,7 +31,8 @@ export function inItemTable(page: OcrPage): (segment: Segment) => boolean {
 
 const wordsOf = ({ folded }: Segment): string[] => folded.split(/[^\p{L}]+/u).filter(Boolean);
 
-const isHeadCell = (segment: Segment): boolean => {
+/** A head of a column ("Qty", "Unit price"). */
+export const isHeadCell = (segment: Segment): boolean => {
   const words = wordsOf(segment);
   return (
     words.some((word) => tableHeads.has(word)) && words.every((word) => tableHeads.has(word) || besideHeads.has(word))

@@ -77,8 +77,7 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     clerk, salesperson, sales person, salesman, sales rep, sales representative, sales, sold by, handled by,
     attn, attention, att, contact, contact person, your contact, prepared by, approved by, issued by, received
     by, checked by, authorised by, authorized by, submitted by, requested by, reviewed by, signed by, signed,
-    written by, author, completed by, delivered by, collected by, ordered by, reported by, supervisor, managing
-    director, director, ceo, manager, doctor, physician, dentist, nurse, driver, father, mother, spouse,
+    written by, author, completed by, delivered by, collected by, ordered by, reported by, supervisor, managing director, general manager, chairman, president, director, ceo, manager, doctor, physician, dentist, nurse, driver, father, mother, spouse,
     husband, wife, child, emergency contact, next of kin, witness, cc, vorname, vornamen, nachname,
     familienname, geburtsname, name vorname, vor und nachname, kassierer, kassiererin, kasse bediener, bediener,
     bedient von, es bediente sie, sie wurden bedient von, verkaufer, verkauferin, mitarbeiter, sachbearbeiter,
@@ -88,14 +87,14 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     kontaktperson, ehepartner, nom, noms, prenom, prenoms, nom de famille, nom et prenom, nom prenom, nom d
     usage, nom de naissance, caissier, caissiere, vendeur, vendeuse, serveur, serveuse, servi par, votre
     vendeur, votre serveur, votre interlocuteur, votre contact, interlocuteur, titulaire, titulaire du compte, hotesse, hote de caisse, proprietaire, representant legal,
-    gerant, gerante, directeur, directrice, dirigeant, assure, demandeur, a l attention de, attention de, etabli par, suivi par, suivie par, dossier suivi par, signataire, conseiller, medecin, operateur, conjoint, nombre, nombres, apellido, apellidos, nombre y
+    gerant, gerante, directeur, directrice, directeur general, directrice generale, dirigeant, assure, demandeur, a l attention de, attention de, etabli par, suivi par, suivie par, dossier suivi par, signataire, conseiller, medecin, operateur, conjoint, nombre, nombres, apellido, apellidos, nombre y
     apellidos, nombre completo, primer apellido, segundo apellido, cajero, cajera, le atendio, atendido por,
     atendio, vendedor, vendedora, dependiente, camarero, camarera, su contacto, persona de contacto, contacto,
-    titular, titular de la cuenta, propietario, propietaria, representante legal, gerente, administrador, asegurado, solicitante, a la atencion de, preparado
+    titular, titular de la cuenta, propietario, propietaria, representante legal, gerente, director general, administrador, asegurado, solicitante, a la atencion de, preparado
     por, firmado por, conyuge, medico, operador, nome, nomi, cognome, cognome e nome, nome e cognome, cassiere,
     cassiera, operatore, operatrice, servito da, venditore, commesso, commessa, cameriere, referente, il suo
     referente, vostro referente, contatto, persona di contatto, intestatario, intestatario del conto, legale rappresentante, rappresentante legale, proprietario, titolare,
-    amministratore, direttore, assicurato, richiedente, all attenzione di, alla c a, redatto da, firmato da,
+    amministratore, direttore, direttore generale, assicurato, richiedente, all attenzione di, alla c a, redatto da, firmato da,
     coniuge, naam, namen, voornaam, voornamen, achternaam, familienaam, voorletters, kassamedewerker, kassier,
     medewerker, bediend door, u bent geholpen door, geholpen door, verkoper, ober, uw contactpersoon,
     contactpersoon, rekeninghouder, eigenaar, eigenaresse, zaakvoerder, begunstigde, houder, directie, bestuurder, verzekerde, aanvrager, ter

@@ -3,6 +3,7 @@ import { type Box, boxHeight, boxWidth, uniteBoxes } from "../documents/geometry
 import { fold } from "./fold.ts";
 import { wordSpans } from "./lines.ts";
 import type { OcrLine, OcrPage } from "./ocr.ts";
+import { estimateSkew } from "./skew.ts";
 
 /** A part of a line without wide gaps: a cell of a table, a label or its value. */
 export interface Segment {
@@ -74,8 +75,20 @@ function makeLayout(page: OcrPage): Layout {
   };
 }
 
-/** The median slope of the lines that are long enough to show one; slopes below 0.1° don't matter. */
+/** Told by the feet of the words; on a page of few words by its longest lines. Slopes below 0.1° don't matter. */
 function slopeOf(page: OcrPage): number {
+  const words = page.lines.flatMap((line) => line.words.map((word) => word.box));
+  const heights = words.map(boxHeight).sort((a, b) => a - b);
+  const slope = words.length >= manyWords ? skewSlope(words, heights[heights.length >> 1]!) : slopeOfLines(page);
+  return Math.abs(slope) < 0.002 || Math.abs(slope) > 0.12 ? 0 : slope;
+}
+
+const manyWords = 40;
+
+const skewSlope = (words: readonly Box[], height: number): number =>
+  Math.tan((estimateSkew(words, height) * Math.PI) / 180);
+
+function slopeOfLines(page: OcrPage): number {
   const slopes: number[] = [];
   for (const { words } of page.lines) {
     const first = words[0];
@@ -84,9 +97,7 @@ function slopeOf(page: OcrPage): number {
     const run = middleX(last.box) - middleX(first.box);
     if (run > 6 * boxHeight(first.box)) slopes.push((middle(last.box) - middle(first.box)) / run);
   }
-  if (slopes.length < 4) return 0;
-  const median = slopes.sort((a, b) => a - b)[slopes.length >> 1]!;
-  return Math.abs(median) < 0.002 || Math.abs(median) > 0.12 ? 0 : median;
+  return slopes.length < 4 ? 0 : slopes.sort((a, b) => a - b)[slopes.length >> 1]!;
 }
 
 const middleX = (box: Box): number => (box[0] + box[2]) / 2;

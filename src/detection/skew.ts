@@ -41,8 +41,8 @@ function isBroken(components: readonly Box[], textHeight: number): boolean {
   return pieces.filter((box) => boxHeight(box) < 0.5 * textHeight).length > brokenShare * pieces.length;
 }
 
-/** The angle under which the letters' feet gather in the fewest, fullest rows. */
-function estimateSkew(all: readonly Box[], textHeight: number): number {
+/** The angle in degrees under which the feet of letters or words gather in the fewest, fullest rows; 0 when none is clear. */
+export function estimateSkew(all: readonly Box[], textHeight: number): number {
   // A few thousand letters say as much as all of them.
   const step = Math.ceil(all.length / maxLetters);
   const letters = all.filter((_, i) => i % step === 0);

@@ -5,7 +5,7 @@ import { addressScore, isCountry, strongAddress, weakAddress } from "./address-s
 import { hasLegalForm, isCompanyLike } from "./company-words.ts";
 import { findDates } from "./date-shapes.ts";
 import { fold } from "./fold.ts";
-import { inItemTable } from "./item-table.ts";
+import { inItemTable, isHeadCell } from "./item-table.ts";
 import { type Label, labelledSegments, labelsOf } from "./labels.ts";
 import { type Layout, layoutOf, type Segment } from "./layout.ts";
 import type { OcrPage } from "./ocr.ts";
@@ -19,6 +19,9 @@ export interface Party {
   /** At the top of the page, as who sends the document stands. */
   readonly sender: boolean;
 }
+
+/** A line of more words is no name and no part of an address. */
+const maxNameWords = 8;
 
 type Role = "stop" | "skip" | "plain" | "weak" | "strong";
 
@@ -71,7 +74,9 @@ function roleOf(
     if (!(partOfName && (score >= strongAddress || isCompanyLike(text)))) return "stop";
   }
   if (score >= strongAddress) return "strong";
-  if (isTitle(segment)) return "stop";
+  if (isTitle(segment) || isHeadCell(segment)) return "stop";
+  // A sentence in capitals.
+  if ((folded.match(/\p{L}{2,}/gu)?.length ?? 0) > maxNameWords) return "stop";
   if (score >= weakAddress) return "weak";
   const letters = folded.match(/\p{L}/gu)?.length ?? 0;
   const digits = folded.match(/\d/g)?.length ?? 0;
@@ -101,12 +106,14 @@ function makeParties(page: OcrPage): Party[] {
     for (const run of addressRuns(chain, roles)) {
       const address = run.filter((segment) => roles.get(segment) !== "skip" && !used.has(segment));
       if (address.length === 0) continue;
+      const street = streetAbove(address[0]!, layout, roles);
+      if (street && !used.has(street)) address.unshift(street);
       for (const segment of address) used.add(segment);
       const sender =
         run[0]!.box[1] < 0.35 * page.height &&
         parties.every((party) => !party.sender || party.address[0]!.box[1] >= run[0]!.box[1]);
-      const above = namesAbove(run[0]!, layout, roles, used, sender);
-      const names = above.length > 0 || !sender ? above : namesBeside(run[0]!, layout, roles, used);
+      const above = namesAbove(address[0]!, layout, roles, used, sender);
+      const names = above.length > 0 || !sender ? above : namesBeside(address[0]!, layout, roles, used);
       for (const segment of names) used.add(segment);
       parties.push({ names, address, sender });
     }
@@ -170,6 +177,13 @@ function goesOn(last: Segment, { box, text }: Segment): boolean {
   const [low, high] = [boxHeight(last.box), boxHeight(box)].sort((a, b) => a - b) as [number, number];
   if (high > 1.5 * low || box[1] - last.box[3] > high) return false;
   return isCountry(text) || (text.split(/\s+/).length <= 6 && !hasLegalForm(text));
+}
+
+/** "Biesenbach 37" above "02305 Köln": a name with a number is a street where a town follows. */
+function streetAbove(first: Segment, layout: Layout, roles: ReadonlyMap<Segment, Role>): Segment | undefined {
+  const above = aboveWithin(first, layout, 1.2);
+  if (above === undefined || roles.get(above) !== "plain") return undefined;
+  return addressScore(above.text) > 0.1 && /\d/.test(above.text) && !hasLegalForm(above.text) ? above : undefined;
 }
 
 /** Lines above an address that say whose it is. */

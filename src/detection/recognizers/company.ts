@@ -91,6 +91,10 @@ export function namesWithLegalForm(text: string): { start: number; end: number }
       else if (!inName.test(bare.toLowerCase())) break;
       else if (i === 0 || /^(?:van|von|de|di|da|del|der|la|le|el|il|'t)$/.test(bare)) first = i;
     }
+    // "Le roux-Noel SAS": a line of nothing but a name.
+    const ends = !/[\p{L}\d]/u.test(text.slice(form.end));
+    if (ends && cut === 0 && last === 0 && words.length <= 5 && /^\p{Lu}/u.test(text) && first < words.length)
+      first = 0;
     while (first < words.length - 1 && leadIn.test(fold(words[first]![0]))) first++;
     if (first < words.length) {
       const start = last + cut + words[first]!.index;

@@ -12,7 +12,7 @@ const salutation =
   /^\W*(?:dear|hello|hi|sehr\s+geehrte[rs]?|liebe[rs]?|guten\s+tag|hallo|chere?|bonjour|estimad[oa]|querid[oa]|apreciad[oa]|distinguid[oa]|muy\s+sra?\.?|egregi[oa]|gentil[ei]|gentilissim[oa]|car[oa]|spett(?:abile|\.)|geachte|beste|kepada)(?![\p{L}])/u;
 /** What may stand between the greeting and the name. */
 const polite =
-  /^(?:[\s/(),.]*(?:mr|mrs|ms|miss|dr|prof|herrn?|frau|mme|mlle|madame|monsieur|m|sra?|se[ñn]ora?|sig|ra|signora?|dott|ssa|heer|mevrouw|meneer|dhr|mevr|m[ií]o|m[ií]a|and|und|et|y|or|oder|of|a|e|in)(?![\p{L}])[.)]*)*\s*/iu;
+  /^(?:[\s/(),.]*(?:mr|mrs|ms|miss|dr|prof|herrn?|frau|mme|mlle|madame|monsieur|m|sra?|se[ñn]ora?|sig|ra|signora?|dott|ssa|heer|mevrouw|meneer|dhr|mevr|m[ií]o|m[ií]a|and|und|et|y|or|oder|of|a|e|in|r|n|s)(?![\p{L}])[.)]*)*\s*/iu;
 
 const closing =
   /(?:sincerely|faithfully|truly\s+yours|yours\s+truly|regards|best\s+wishes|with\s+best|respectfully|gru(?:ss|ß|b)|hochachtungsvoll|cordialement|salutations|sentiments|respectueusement|bien\s+a\s+vous|atentamente|saludos?|cordialmente|saluti|distintamente|groet(?:en)?|hoogachtend|hormat)/u;
