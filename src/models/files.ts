@@ -61,18 +61,16 @@ export async function writeFolder<T>(path: string, write: (folder: string) => Pr
     return result;
   } catch (error) {
     if (error instanceof AnonymizerError) throw error;
-    throw codedError(
-      "ERR_OUTPUT",
-      `${path} can't be written: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        cause: error,
-        details: { path },
-      },
-    );
+    throw cannotWrite(path, error);
   } finally {
     await cleanUp(temporary);
     await cleanUp(replaced);
   }
+}
+
+function cannotWrite(path: string, cause: unknown): AnonymizerError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return codedError("ERR_OUTPUT", `${path} can't be written: ${reason}`, { cause, details: { path } });
 }
 
 async function flushFolder(folder: string): Promise<void> {
@@ -105,14 +103,7 @@ export async function writeTextFile(path: string, text: string): Promise<void> {
     }
     await rename(temporary, path);
   } catch (error) {
-    throw codedError(
-      "ERR_OUTPUT",
-      `${path} can't be written: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        cause: error,
-        details: { path },
-      },
-    );
+    throw cannotWrite(path, error);
   } finally {
     await cleanUp(temporary);
   }
