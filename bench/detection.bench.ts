@@ -75,7 +75,7 @@ export async function measureDetection(dataFolder: string, options: MeasureOptio
     const page = ocr
       ? await ocr.read((await decodeDocument(join(folder, receipt.file))).pages[0]!.image)
       : pageOfTruth(receipt);
-    const entities = detector.detect(page, 0);
+    const entities = await detector.detect(page, 0);
     for (const line of receipt.lines) {
       const field = line.field ?? "other";
       const on = entities.filter((entity) => touches(entity, line.box));

@@ -3,7 +3,7 @@
 import type { Detector } from "../detection/detector.ts";
 import type { Entity } from "../detection/entity.ts";
 import type { OcrPage } from "../detection/ocr.ts";
-import { codedError } from "../errors.ts";
+import { codedError, throwIfAborted } from "../errors.ts";
 import type { Pseudonymizer } from "../replacement/pseudonyms.ts";
 import type { Replacement } from "../replacement/replacement.ts";
 import { findSameValues, type SameValue } from "./same-value.ts";
@@ -22,9 +22,9 @@ export async function findEntities(
 ): Promise<Found> {
   const entities: Entity[] = [];
   for (const [index, reading] of readings.entries()) {
-    entities.push(...detector.detect(reading, index));
+    throwIfAborted(options.signal);
+    entities.push(...(await detector.detect(reading, index)));
     options.onPage?.();
-    await new Promise(setImmediate);
   }
   return { entities, again: await findSameValues(entities, readings, options.minSimilarity, options.signal) };
 }

@@ -17,6 +17,7 @@
  */
 
 import type { Detector } from "../detection/detector.ts";
+import type { Entity } from "../detection/entity.ts";
 import type { OcrEngine, OcrPage } from "../detection/ocr.ts";
 import { boxHeight, growBox } from "../documents/geometry.ts";
 import { throwIfAborted } from "../errors.ts";
@@ -114,7 +115,8 @@ export async function prove(
     const here = painted.filter((region) => region.page === index);
     return checkNeighbours(options.inputReadings[index]!, reading, here);
   });
-  const found = readings.flatMap((reading, index) => options.detector.detect(reading, index));
+  const found: Entity[] = [];
+  for (const [index, reading] of readings.entries()) found.push(...(await options.detector.detect(reading, index)));
   return {
     readings,
     leaks,

@@ -1,4 +1,6 @@
 /** Runs the recognizers over a page and makes their findings into entities. */
+
+import { setImmediate } from "node:timers/promises";
 import { distance } from "fastest-levenshtein";
 import { codedError } from "../errors.ts";
 import { isCompanyLike } from "./company-words.ts";
@@ -52,9 +54,9 @@ export interface DetectorOptions {
 export interface Detector {
   /**
    * Personal data of one page in reading order; entities don't overlap. `pageIndex` is 0-based and goes into their ids.
-   * Throws ERR_INVALID_ARGUMENT when a caller's own recognizer reports a place that does not exist.
+   * Rejects with ERR_INVALID_ARGUMENT when a caller's own recognizer reports a place that does not exist.
    */
-  detect(page: OcrPage, pageIndex: number): Entity[];
+  detect(page: OcrPage, pageIndex: number): Promise<Entity[]>;
 }
 
 type Named = Finding & { readonly recognizer: string };
@@ -72,10 +74,16 @@ export function createDetector(options: DetectorOptions = {}): Detector {
   const denied = (options.deny ?? []).map(typed).filter(({ type }) => types.has(type));
   const threshold = (type: EntityType): number => options.minScores?.[type] ?? options.minScore ?? defaultMinScore;
   return {
-    detect(page, pageIndex) {
-      const kept = recognizers
-        .flatMap((recognizer) => recognizer.find(page).map((finding) => checked(finding, recognizer, page)))
-        .filter((f) => types.has(f.type) && f.score >= threshold(f.type) && !allowed.has(bare(textOf(f, page))));
+    async detect(page, pageIndex) {
+      const found: Named[] = [];
+      for (const recognizer of recognizers) {
+        // A crowded page takes a recognizer some milliseconds.
+        await setImmediate();
+        found.push(...recognizer.find(page).map((finding) => checked(finding, recognizer, page)));
+      }
+      const kept = found.filter(
+        (f) => types.has(f.type) && f.score >= threshold(f.type) && !allowed.has(bare(textOf(f, page))),
+      );
       const always = denied.flatMap((value) => findDenied(page, value));
       return withoutOverlaps([...always, ...kept], page).map((finding, index) =>
         toEntity(finding, page, pageIndex, index),

@@ -4,6 +4,7 @@
  * A page is read twice, as one block of lines and as sparse text, and per place the surer reading is taken: on receipts
  * and forms that finds more lines and misreads fewer characters than any single mode.
  */
+import { setImmediate } from "node:timers/promises";
 import { type Box, boxArea, clipBox, quadBounds, type Size, uniteBoxes } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
@@ -186,7 +187,11 @@ class TesseractEngine implements OcrEngine {
     const block = placeWords(await worker.recognize(prepared.encoded, 6), prepared, image);
     if (this.#passes === 1) return { ...page, lines: toLines(block, prepared) };
     const sparse = placeWords(await worker.recognize(prepared.encoded, 11), prepared, image);
-    return { ...page, lines: toLines(combineReadings(block, sparse), prepared) };
+    // Each of these takes milliseconds on a crowded page.
+    await setImmediate();
+    const words = combineReadings(block, sparse);
+    await setImmediate();
+    return { ...page, lines: toLines(words, prepared) };
   }
 }
 

@@ -14,14 +14,17 @@ export const emailRecognizer: Recognizer = {
   types: ["email"],
   find: (page) =>
     page.lines.flatMap(({ text }, line) =>
-      patterns.flatMap((pattern) =>
-        [...text.matchAll(pattern)].map((match) => ({
-          type: "email" as const,
-          line,
-          span: [match.index, match.index + match[0].length] as const,
-          score: 0.95,
-          reason: "form",
-        })),
-      ),
+      // Without one of the signs the patterns would try every letter of the line for nothing.
+      !/[@©®]/.test(text)
+        ? []
+        : patterns.flatMap((pattern) =>
+            [...text.matchAll(pattern)].map((match) => ({
+              type: "email" as const,
+              line,
+              span: [match.index, match.index + match[0].length] as const,
+              score: 0.95,
+              reason: "form",
+            })),
+          ),
     ),
 };

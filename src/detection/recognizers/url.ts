@@ -9,6 +9,10 @@ const marked = new RegExp(
 );
 const bareDomain = new RegExp(String.raw`(?<![@\p{L}\d.-])${plainHostName}(?![\p{L}\d@-])${path}`, "giu");
 
+/** What the patterns can't do without; looked for first, because they try every letter of a line. */
+const beforeHost = /h[it]{1,2}ps?|ww/i;
+const inDomain = /[\p{L}\d]\.[a-z]{2}/iu;
+
 /** Web addresses: with a scheme or "www", or a domain with a known ending. */
 export const urlRecognizer: Recognizer = {
   name: "url",
@@ -23,6 +27,9 @@ export const urlRecognizer: Recognizer = {
           score,
           reason: "form",
         }));
-      return [...found(marked, 0.93), ...found(bareDomain, 0.7)];
+      return [
+        ...(beforeHost.test(text) ? found(marked, 0.93) : []),
+        ...(inDomain.test(text) ? found(bareDomain, 0.7) : []),
+      ];
     }),
 };
