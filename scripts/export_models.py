@@ -6,7 +6,7 @@
     export_models.py --from trocr-large-printed --out models/sd2              the encoder of a TrOCR model
     export_models.py --only vgg16 --vgg-weights vgg16.pth --lpips-weights vgg.pth --out models/sd2
 
-OUT gets vae/, unet/, glyph_encoder/ and vgg16/, each with graph.pt, model.safetensors, config.json,
+OUT gets vae/, unet/, glyph_encoder/ and vgg16/, each with graph.pt, stages.pt, model.safetensors, config.json,
 metadata.json and README.md. Each graph is loaded again and compared with the library's own class at another
 shape and batch before its folder is put in place. A folder that already holds what is asked for is left alone;
 one whose weights were changed since (by training) is never overwritten without --force.
@@ -31,7 +31,7 @@ from model_presets import KINDS, PRESETS
 
 WRITER = "export_models.py"
 TOLERANCE = 1e-4
-FILES = ("graph.pt", "model.safetensors")
+FILES = ("graph.pt", "stages.pt", "model.safetensors")
 HERE = Path(__file__).resolve().parent
 
 
@@ -335,7 +335,7 @@ CARD = """# {name}
 
 ## Files
 
-`graph.pt` is TorchScript without weights; `model.safetensors` has them under {library}'s own names, so that
+`graph.pt` is TorchScript without weights, `stages.pt` the same network in pieces, for activation checkpointing; `model.safetensors` has them under {library}'s own names, so that
 {library} loads it directly with `config.json`. `metadata.json` has the checksums, the methods and their shapes.
 
 ## Methods
@@ -389,7 +389,7 @@ def encoder_sizes(config):
 
 def write_folder(folder, job, options):
     """Makes one model folder beside its place and moves it there when everything in it has been checked."""
-    from model_graphs import compare, load_graph, load_strictly, read_model_folder, save_graph, size_multiple, trace
+    from model_graphs import compare, compare_stages, load_graph, load_strictly, save_graph, size_multiple, trace, trace_stages
     from safetensors.torch import save_file
 
     request, started = job["request"], time.monotonic()
@@ -416,7 +416,15 @@ def write_folder(folder, job, options):
         worst = max(errors.values())
         if not worst <= TOLERANCE:
             raise ExportError(f"graph and eager differ by {worst:.2e} (relative); allowed {TOLERANCE:.0e}")
-        del eager, tensors
+        stages, plan = trace_stages(kind, eager)
+        save_graph(stages, temporary / "stages.pt", {"stages.txt": plan})
+        del eager, stages
+        found = {"stages.txt": ""}
+        staged = load_graph(temporary / "stages.pt", tensors, found)
+        difference = compare_stages(kind, load_graph(temporary / "graph.pt", tensors), staged, found["stages.txt"].decode(), config)
+        if not difference <= TOLERANCE:
+            raise ExportError(f"graph and stages differ by {difference:.2e} (relative); allowed {TOLERANCE:.0e}")
+        del staged, tensors
 
         preset = request["preset"]
         random = job["source"] is None and not (kind == "vgg16" and options.vgg_weights)

@@ -141,6 +141,216 @@ def glyph_encoder_graph(encoder):
     return encoder
 
 
+# --- stages ---------------------------------------------------------------------------------------------
+#
+# For activation checkpointing a network is also traced in pieces: each piece takes and gives named values. The plan
+# of a staged graph stands in its extra file `stages.txt`, a line each:
+#
+#   METHOD arguments NAME,…            what the whole takes
+#   METHOD results NAME,…              what the whole gives
+#   METHOD STAGE IN,… OUT,… MODULE,…   a piece, in order, and the modules whose parameters it uses
+
+
+class Stage:
+    def __init__(self, inputs, outputs, modules, run):
+        self.inputs, self.outputs, self.modules, self.run = inputs, outputs, modules, run
+
+
+def encoder_stages(vae):
+    count = len(vae.encoder.down_blocks)
+    stages = []
+    for i in range(count):
+
+        def down(m, h, i=i):
+            return m.encoder.down_blocks[i](m.encoder.conv_in(h) if i == 0 else h)
+
+        modules = ["encoder.conv_in"] * (i == 0) + [f"encoder.down_blocks.{i}"]
+        stages.append(Stage(["x" if i == 0 else "h"], ["h"], modules, down))
+
+    def last(m, h):
+        e = m.encoder
+        moments = e.conv_out(e.conv_act(e.conv_norm_out(e.mid_block(h))))
+        return moments if m.quant_conv is None else m.quant_conv(moments)
+
+    modules = ["encoder.mid_block", "encoder.conv_norm_out", "encoder.conv_out", "quant_conv"]
+    return [*stages, Stage(["h"], ["moments"], modules, last)]
+
+
+def decoder_stages(vae):
+    def first(m, z):
+        return m.decoder.mid_block(m.decoder.conv_in(z if m.post_quant_conv is None else m.post_quant_conv(z)))
+
+    stages = [Stage(["z"], ["h"], ["post_quant_conv", "decoder.conv_in", "decoder.mid_block"], first)]
+    for i in range(len(vae.decoder.up_blocks)):
+        stages.append(Stage(["h"], ["h"], [f"decoder.up_blocks.{i}"], lambda m, h, i=i: m.decoder.up_blocks[i](h)))
+
+    def last(m, h):
+        d = m.decoder
+        return d.conv_out(d.conv_act(d.conv_norm_out(h)))
+
+    return [*stages, Stage(["h"], ["image"], ["decoder.conv_norm_out", "decoder.conv_out"], last)]
+
+
+def unet_stages(unet):
+    attends = lambda block: getattr(block, "has_cross_attention", False)  # noqa: E731
+
+    def first(m, sample, timesteps):
+        return m.conv_in(sample), m.time_embedding(m.time_proj(timesteps).to(sample.dtype), None)
+
+    stages = [Stage(["sample", "timesteps"], ["h", "emb"], ["conv_in", "time_embedding"], first)]
+    skips = [["h0"]]
+    stages[0].outputs = ["h0", "emb"]
+    for i, block in enumerate(unet.down_blocks):
+        count = len(block.resnets) + (0 if block.downsamplers is None else len(block.downsamplers))
+        names = [f"d{i}_{k}" for k in range(count)]
+
+        def down(m, h, emb, condition=None, i=i):
+            block = m.down_blocks[i]
+            if condition is None:
+                return block(hidden_states=h, temb=emb)[1]
+            return block(hidden_states=h, temb=emb, encoder_hidden_states=condition)[1]
+
+        inputs = [skips[-1][-1], "emb"] + ["condition"] * attends(block)
+        stages.append(Stage(inputs, names, [f"down_blocks.{i}"], down))
+        skips.append(names)
+
+    def mid(m, h, emb, condition=None):
+        if condition is None:
+            return m.mid_block(h, emb)
+        return m.mid_block(h, emb, encoder_hidden_states=condition)
+
+    if unet.mid_block is not None:
+        inputs = [skips[-1][-1], "emb"] + ["condition"] * attends(unet.mid_block)
+        stages.append(Stage(inputs, ["u"], ["mid_block"], mid))
+    left = [name for names in skips for name in names]
+    current = "u" if unet.mid_block is not None else left[-1]
+    for i, block in enumerate(unet.up_blocks):
+        count = len(block.resnets)
+        taken, left = left[-count:], left[:-count]
+
+        def up(m, h, emb, *rest, i=i, attending=attends(block)):
+            condition, residuals = (rest[0], rest[1:]) if attending else (None, rest)
+            block = m.up_blocks[i]
+            arguments = {"hidden_states": h, "temb": emb, "res_hidden_states_tuple": tuple(residuals)}
+            if condition is not None:
+                arguments["encoder_hidden_states"] = condition
+            return block(**arguments)
+
+        inputs = [current, "emb"] + ["condition"] * attends(block) + taken
+        stages.append(Stage(inputs, ["u"], [f"up_blocks.{i}"], up))
+        current = "u"
+
+    def last(m, h):
+        if m.conv_norm_out is not None:
+            h = m.conv_act(m.conv_norm_out(h))
+        return m.conv_out(h)
+
+    modules = ["conv_norm_out"] * (unet.conv_norm_out is not None) + ["conv_out"]
+    return [*stages, Stage([current], ["prediction"], modules, last)]
+
+
+def vgg_stages(model):
+    stages, start = [], 0
+    for i, tap in enumerate(model.taps):
+
+        def block(m, h, start=start, end=tap + 1):
+            for layer in m.features[start:end]:
+                h = layer(h)
+            return h
+
+        modules = [f"features.{k}" for k in range(start, tap + 1) if isinstance(model.features[k], nn.Conv2d)]
+        stages.append(Stage(["x" if i == 0 else f"t{i - 1}"], [f"t{i}"], modules, block))
+        start = tap + 1
+    return stages
+
+
+def glyph_encoder_stages(encoder):
+    stages = [Stage(["pixels"], ["h"], ["embeddings"], lambda m, x: m.embeddings(x))]
+    for i in range(len(encoder.layers)):
+        stages.append(Stage(["h"], ["h"], [f"layers.{i}"], lambda m, h, i=i: m.layers[i](h, None)))
+    return [*stages, Stage(["h"], ["hidden"], ["layernorm"], lambda m, h: m.layernorm(h))]
+
+
+def stage_plan(kind, model):
+    """{method: (argument names, result names, [Stage, …])}."""
+    if kind == "vae":
+        return {"encode": (["x"], ["moments"], encoder_stages(model)), "decode": (["z"], ["image"], decoder_stages(model))}
+    if kind == "unet":
+        return {"forward": (["sample", "timesteps", "condition"], ["prediction"], unet_stages(model))}
+    if kind == "glyph_encoder":
+        return {"forward": (["pixels"], ["hidden"], glyph_encoder_stages(model))}
+    return {"forward": (["x"], [f"t{i}" for i in range(len(model.taps))], vgg_stages(model))}
+
+
+def as_method(run):
+    def method(self, *inputs):
+        return run(self, *inputs)
+
+    return method
+
+
+def as_tuple(value):
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+
+
+def trace_stages(kind, model):
+    """(TorchScript module with a method for each stage, text of the plan). `model` as `graph_of` takes it."""
+    graph, examples = graph_of(kind, model)
+    lines, methods, calls = [], {}, {}
+    for method, (arguments, results, stages) in stage_plan(kind, graph).items():
+        lines += [f"{method} arguments {','.join(arguments)}", f"{method} results {','.join(results)}"]
+        values = dict(zip(arguments, examples[method], strict=True))
+        for index, stage in enumerate(stages):
+            name = f"{method}_{index}"
+            inputs = tuple(values[key] for key in stage.inputs)
+            methods[name] = as_method(stage.run)
+            calls[name] = inputs if len(inputs) > 1 else inputs[0]
+            with torch.no_grad():
+                values.update(zip(stage.outputs, as_tuple(stage.run(graph, *inputs)), strict=True))
+            lines.append(f"{method} {name} {','.join(stage.inputs)} {','.join(stage.outputs)} {','.join(stage.modules)}")
+    staged = type("Staged", (type(graph),), methods)
+    graph.__class__ = staged
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace_module(graph, calls, check_trace=False)
+    for name in methods:
+        check_graph(traced, name)
+    return traced, "\n".join(lines) + "\n"
+
+
+def compare_stages(kind, graph, staged, plan, config, seed=0):
+    """Largest difference between a graph and its stages, divided by max(1, largest value)."""
+    generator = torch.Generator().manual_seed(seed)
+    worst = 0.0
+    for method, inputs in check_inputs(kind, config, generator).items():
+        with torch.no_grad():
+            whole = as_tuple(getattr(graph, method)(*inputs))
+            pieces = as_tuple(run_stages(staged, plan, method, inputs))
+        for a, b in zip(pieces, whole, strict=True):
+            if a.shape != b.shape:
+                raise ModelError(f"the stages of {method} give {tuple(a.shape)}, the whole {tuple(b.shape)}")
+            worst = max(worst, float((a - b).abs().max()) / max(1.0, float(b.abs().max())))
+    return worst
+
+
+def run_stages(traced, plan, method, inputs):
+    """What a staged graph gives for the inputs of the whole; as the trainer runs it."""
+    values, results = {}, []
+    for line in plan.splitlines():
+        own, stage, *rest = line.split(" ")
+        if own != method:
+            continue
+        if stage == "arguments":
+            values.update(zip(rest[0].split(","), inputs, strict=True))
+        elif stage == "results":
+            results = rest[0].split(",")
+        else:
+            outputs = getattr(traced, stage)(*(values[key] for key in rest[0].split(",")))
+            values.update(zip(rest[1].split(","), as_tuple(outputs), strict=True))
+    found = tuple(values[key] for key in results)
+    return found if len(found) > 1 else found[0]
+
+
 # --- building -------------------------------------------------------------------------------------------
 
 
@@ -277,12 +487,12 @@ def check_graph(traced, method):
 WRITER_RECORDS = ("version", ".data/version", ".data/serialization_id", ".format_version", ".storage_alignment")
 
 
-def save_graph(traced, path):
+def save_graph(traced, path, extra_files=None):
     """Writes the graph without weights and without source locations (they would hold local paths)."""
     for parameter in traced.parameters():
         parameter.data = torch.empty(0)
     buffer = io.BytesIO()
-    torch.jit.save(traced, buffer)
+    torch.jit.save(traced, buffer, _extra_files=extra_files or {})
     buffer.seek(0)
     reader = torch._C.PyTorchFileReader(buffer)
     with open(path, "wb") as file:
@@ -295,9 +505,9 @@ def save_graph(traced, path):
         writer.write_end_of_file()
 
 
-def load_graph(path, weights):
+def load_graph(path, weights, extra_files=None):
     """The graph at `path` with `weights` (name -> tensor) set; every parameter must be there."""
-    graph = torch.jit.load(str(path), map_location="cpu")
+    graph = torch.jit.load(str(path), map_location="cpu", _extra_files=extra_files)
     for name, parameter in graph.named_parameters():
         if name not in weights:
             raise ModelError(f"the weights lack {name}")

@@ -92,7 +92,7 @@ async function main() {
   });
   if (withModels) {
     await step("tiny models", {
-      key: () => hashOf("scripts/export_models.py"),
+      key: () => hashOf("scripts/export_models.py", "scripts/model_graphs.py", "scripts/model_presets.py"),
       ready: () =>
         ["vae", "unet", "glyph_encoder", "vgg16"].every((m) => existsSync(join(root, "models", "tiny", m, "graph.pt"))),
       work: () => run(python, ["scripts/export_models.py", "--preset", "tiny", "--out", "models/tiny"]),

@@ -207,6 +207,8 @@ Batch batch_from_js(const Napi::Value& value, const std::string& path) {
   };
   batch.posterior_noise = fixed("posteriorNoise", at::kFloat);
   batch.noise = fixed("noise", at::kFloat);
+  batch.offset_noise = fixed("offsetNoise", at::kFloat);
+  batch.perturbation = fixed("perturbation", at::kFloat);
   batch.timesteps = fixed("timesteps", at::kLong);
   if (batch.timesteps.defined()) {
     if (batch.timesteps.dim() != 1 || batch.timesteps.size(0) != size || batch.timesteps.min().item<int64_t>() < 0 ||

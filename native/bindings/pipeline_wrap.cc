@@ -93,7 +93,7 @@ Napi::Value PipelineWrap::generate(const Napi::CallbackInfo& info) {
           try {
             torch::NoGradGuard no_grad;
             const PreparedBatch prepared = prepare(*batch, state->device);
-            const Autocast autocast(state->device, state->bf16);
+            const Autocast autocast(state->device, state->bf16 ? at::kBFloat16 : at::kFloat);
             auto noise = [&](at::IntArrayRef shape) {
               if (prepared.noise.defined()) return prepared.noise;
               std::vector<at::Tensor> parts;

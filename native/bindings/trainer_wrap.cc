@@ -19,6 +19,7 @@ struct Request {
   std::optional<ModelFiles> perceptual;
   PerceptualKind perceptual_kind = PerceptualKind::kLpips;
   VaeLossWeights vae_loss;
+  std::optional<AdversarialOptions> adversarial;
   // unet
   UnetObjectiveOptions unet;
 };
@@ -35,22 +36,31 @@ T one_of(const ObjectReader& reader, const char* key, std::initializer_list<std:
                    reader.path() + "." + key + " must be one of " + known + ", not '" + name + "'");
 }
 
+AdamWOptions adamw_options(const ObjectReader& o) {
+  return {o.number("learningRate"),
+          o.number("beta1"),
+          o.number("beta2"),
+          o.number("eps"),
+          o.number("weightDecay"),
+          o.number("maxGradNorm"),
+          static_cast<int>(o.integer("stateBits"))};
+}
+
 Request parse(const Napi::Value& value) {
   const ObjectReader o(value, "options");
   Request r;
   r.kind = one_of<std::string>(o, "kind", {{"vae", "vae"}, {"unet", "unet"}});
   r.device_name = o.string("device");
   r.threads = static_cast<int>(o.integer("threads"));
-  r.trainer.bf16 = one_of<bool>(o, "precision", {{"fp32", false}, {"bf16", true}});
+  r.trainer.precision =
+      one_of<c10::ScalarType>(o, "precision", {{"fp32", at::kFloat}, {"bf16", at::kBFloat16}, {"fp16", at::kHalf}});
+  r.trainer.channels_last = o.boolean("channelsLast");
   r.trainer.seed = static_cast<uint64_t>(o.integer("seed"));
   r.trainer.rank = static_cast<uint64_t>(o.integer("rank"));
   r.trainer.ema_decay = o.number("emaDecay");
   r.trainer.freeze = o.strings("freeze");
   r.trainer.schedule = schedule_options(o.object("schedule"));
-  const ObjectReader optimizer = o.object("optimizer");
-  r.trainer.optimizer = {optimizer.number("learningRate"), optimizer.number("beta1"),
-                         optimizer.number("beta2"),        optimizer.number("eps"),
-                         optimizer.number("weightDecay"),  optimizer.number("maxGradNorm")};
+  r.trainer.optimizer = adamw_options(o.object("optimizer"));
   const ObjectReader augment = o.object("augment");
   r.trainer.augment = {augment.number("rotation"), augment.number("brightness"), augment.number("contrast")};
   r.model = model_files(o.object("model"));
@@ -67,6 +77,11 @@ Request parse(const Napi::Value& value) {
     if (r.vae_loss.perceptual_weight > 0 && !r.perceptual) {
       throw CodedError("ERR_INVALID_ARGUMENT", "options.perceptual is needed for a perceptualWeight above 0");
     }
+    if (o.has("adversarial")) {
+      const ObjectReader gan = o.object("adversarial");
+      r.adversarial = AdversarialOptions{gan.integer("startStep"), gan.number("weight"), gan.integer("channels"),
+                                         gan.integer("layers"), adamw_options(gan.object("optimizer"))};
+    }
   } else {
     const ObjectReader loss = o.object("unetLoss");
     r.unet.model = inpainting_options(o, loss, "model");
@@ -74,6 +89,8 @@ Request parse(const Napi::Value& value) {
     r.unet.condition_dropout = loss.number("conditionDropout");
     r.unet.full_mask_share = loss.number("fullMaskShare");
     r.unet.train_glyph_encoder = loss.boolean("trainGlyphEncoder");
+    r.unet.offset_noise = loss.number("offsetNoise");
+    r.unet.input_perturbation = loss.number("inputPerturbation");
   }
   return r;
 }
@@ -116,9 +133,9 @@ Napi::Value TrainerWrap::create(const Napi::CallbackInfo& info) {
           request->trainer.device = state->device;
           std::unique_ptr<Objective> objective;
           if (request->kind == "vae") {
-            objective =
-                std::make_unique<VaeObjective>(request->model, request->perceptual ? &*request->perceptual : nullptr,
-                                               request->perceptual_kind, request->vae_loss, state->device);
+            objective = std::make_unique<VaeObjective>(
+                request->model, request->perceptual ? &*request->perceptual : nullptr, request->perceptual_kind,
+                request->vae_loss, request->adversarial, request->trainer.seed, state->device);
           } else {
             objective = std::make_unique<UnetObjective>(request->unet, request->trainer.seed, state->device);
           }
@@ -204,6 +221,10 @@ Napi::Value TrainerWrap::step(const Napi::CallbackInfo& info) {
         value.Set("gradNorm", result.grad_norm);
         value.Set("learningRate", result.learning_rate);
         value.Set("computeMs", result.compute_ms);
+        if (result.loss_scale > 0) {
+          value.Set("lossScale", result.loss_scale);
+          value.Set("skipped", Napi::Boolean::New(env, result.skipped));
+        }
         return value;
       };
     });

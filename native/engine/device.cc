@@ -63,11 +63,12 @@ void configure_executor() {
   torch::jit::setTensorExprFuserEnabled(false);
 }
 
-Autocast::Autocast(c10::Device device, bool enabled) : type_(device.type()), active_(enabled) {
+Autocast::Autocast(c10::Device device, c10::ScalarType dtype)
+    : type_(device.type()), active_(dtype != c10::ScalarType::Float) {
   if (!active_) return;
   previous_ = at::autocast::is_autocast_enabled(type_);
   previous_dtype_ = at::autocast::get_autocast_dtype(type_);
-  at::autocast::set_autocast_dtype(type_, at::kBFloat16);
+  at::autocast::set_autocast_dtype(type_, dtype);
   at::autocast::set_autocast_enabled(type_, true);
   at::autocast::increment_nesting();
 }
@@ -78,5 +79,27 @@ Autocast::~Autocast() {
   at::autocast::set_autocast_enabled(type_, previous_);
   at::autocast::set_autocast_dtype(type_, previous_dtype_);
 }
+
+AutocastState AutocastState::current(c10::DeviceType device) {
+  return {device, at::autocast::is_autocast_enabled(device), at::autocast::get_autocast_dtype(device)};
+}
+
+AutocastScope::AutocastScope(const AutocastState& state) : previous_(AutocastState::current(state.device)) {
+  at::autocast::set_autocast_enabled(state.device, state.enabled);
+  at::autocast::set_autocast_dtype(state.device, state.dtype);
+  at::autocast::increment_nesting();
+}
+
+AutocastScope::~AutocastScope() {
+  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+  at::autocast::set_autocast_enabled(previous_.device, previous_.enabled);
+  at::autocast::set_autocast_dtype(previous_.device, previous_.dtype);
+}
+
+AutocastCacheOff::AutocastCacheOff() : previous_(at::autocast::is_autocast_cache_enabled()) {
+  at::autocast::set_autocast_cache_enabled(false);
+}
+
+AutocastCacheOff::~AutocastCacheOff() { at::autocast::set_autocast_cache_enabled(previous_); }
 
 }  // namespace anonymizer

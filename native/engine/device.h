@@ -27,10 +27,11 @@ void empty_cache(c10::Device device);
 // Process-wide settings of the TorchScript executor; called once when the addon is loaded.
 void configure_executor();
 
-// Autocast to bfloat16 for the current scope and thread; the cast cache is emptied at the end.
+// Autocast to a lower precision for the current scope and thread; the cast cache is emptied at the end.
 class Autocast {
  public:
-  Autocast(c10::Device device, bool enabled);
+  // float32 = off.
+  Autocast(c10::Device device, c10::ScalarType dtype);
   ~Autocast();
   Autocast(const Autocast&) = delete;
   Autocast& operator=(const Autocast&) = delete;
@@ -40,6 +41,37 @@ class Autocast {
   bool active_;
   bool previous_ = false;
   c10::ScalarType previous_dtype_ = c10::ScalarType::Float;
+};
+
+// What autocast does on this thread, to be set again on another one or later.
+struct AutocastState {
+  c10::DeviceType device;
+  bool enabled;
+  c10::ScalarType dtype;
+  static AutocastState current(c10::DeviceType device);
+};
+
+class AutocastScope {
+ public:
+  explicit AutocastScope(const AutocastState& state);
+  ~AutocastScope();
+  AutocastScope(const AutocastScope&) = delete;
+  AutocastScope& operator=(const AutocastScope&) = delete;
+
+ private:
+  AutocastState previous_;
+};
+
+// Lower-precision copies of weights are not kept for later calls.
+class AutocastCacheOff {
+ public:
+  AutocastCacheOff();
+  ~AutocastCacheOff();
+  AutocastCacheOff(const AutocastCacheOff&) = delete;
+  AutocastCacheOff& operator=(const AutocastCacheOff&) = delete;
+
+ private:
+  bool previous_;
 };
 
 }  // namespace anonymizer

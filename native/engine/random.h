@@ -18,6 +18,9 @@ enum class Purpose : uint64_t {
   kBrightness = 7,
   kContrast = 8,
   kInitialisation = 9,
+  kDiscriminator = 10,
+  kOffsetNoise = 11,
+  kInputPerturbation = 12,
 };
 
 // Mixes by splitmix64's finaliser (Steele, Lea, Flood 2014).

@@ -5,6 +5,7 @@
 #include <sstream>
 #include <unordered_map>
 
+#include "engine/activation_checkpoint.h"
 #include "engine/error.h"
 #include "io/safetensors.h"
 
@@ -19,6 +20,13 @@ std::string shape_text(at::IntArrayRef shape) {
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
+std::vector<at::Tensor> tensors_of(const c10::IValue& output) {
+  if (output.isTensor()) return {output.toTensor()};
+  std::vector<at::Tensor> result;
+  for (const auto& element : output.toTupleRef().elements()) result.push_back(element.toTensor());
+  return result;
+}
+
 at::Tensor as_float32(const at::Tensor& value) { return value.is_floating_point() ? value.to(at::kFloat) : value; }
 
 }  // namespace
@@ -28,14 +36,17 @@ ScriptModule ScriptModule::load(const ModelFiles& files, c10::Device device, con
   result.path_ = files.graph;
   if (!std::ifstream(files.graph).good())
     throw CodedError("ERR_MODEL_NOT_FOUND", files.graph + " does not exist or can't be read");
+  torch::jit::ExtraFilesMap extra{{"stages.txt", ""}};
   try {
-    result.module_ = torch::jit::load(files.graph, c10::Device(c10::kCPU));
+    result.module_ = torch::jit::load(files.graph, c10::Device(c10::kCPU), extra);
   } catch (const c10::Error& error) {
     throw CodedError("ERR_MODEL_GRAPH",
                      files.graph + " can't be loaded: " + first_line(error.what_without_backtrace()));
   } catch (const std::exception& error) {
     throw CodedError("ERR_MODEL_GRAPH", files.graph + " can't be loaded: " + first_line(error.what()));
   }
+
+  if (!extra["stages.txt"].empty()) result.staged_ = parse_stages(extra["stages.txt"], files.graph);
 
   std::unordered_map<std::string, at::Tensor> weights;
   for (auto& [name, tensor] : read_safetensors(files.weights)) weights.emplace(name, tensor);
@@ -84,19 +95,63 @@ ScriptModule ScriptModule::load(const ModelFiles& files, c10::Device device, con
 }
 
 void ScriptModule::require_method(const char* method) const {
-  if (!module_.find_method(method))
-    throw CodedError("ERR_MODEL_GRAPH", path_ + " has no method '" + std::string(method) + "'");
+  const auto staged = staged_.find(method);
+  bool found = staged != staged_.end() || module_.find_method(method);
+  if (staged != staged_.end()) {
+    for (const auto& stage : staged->second.stages) found = found && module_.find_method(stage.method);
+  }
+  if (!found) throw CodedError("ERR_MODEL_GRAPH", path_ + " has no method '" + std::string(method) + "'");
 }
 
 at::Tensor ScriptModule::run(const char* method, std::vector<c10::IValue> inputs) {
+  const auto staged = staged_.find(method);
+  if (staged != staged_.end()) return run_staged(staged->second, inputs).front();
   return module_.get_method(method)(std::move(inputs)).toTensor();
 }
 
 std::vector<at::Tensor> ScriptModule::run_many(const char* method, std::vector<c10::IValue> inputs) {
-  std::vector<at::Tensor> result;
-  const c10::IValue output = module_.get_method(method)(std::move(inputs));
-  for (const auto& element : output.toTupleRef().elements()) result.push_back(element.toTensor());
-  return result;
+  const auto staged = staged_.find(method);
+  if (staged != staged_.end()) return run_staged(staged->second, inputs);
+  return tensors_of(module_.get_method(method)(std::move(inputs)));
+}
+
+// Whether a gradient may be wanted from the stage's own parameters.
+bool ScriptModule::trains(const Stage& stage) const {
+  for (const auto& [name, tensor] : parameters_) {
+    if (!tensor.requires_grad()) continue;
+    for (const auto& module : stage.modules) {
+      if (name.size() > module.size() && name.compare(0, module.size(), module) == 0 && name[module.size()] == '.')
+        return true;
+    }
+  }
+  return false;
+}
+
+std::vector<at::Tensor> ScriptModule::run_staged(const StagedMethod& method, const std::vector<c10::IValue>& inputs) {
+  std::map<std::string, at::Tensor> values;
+  for (size_t i = 0; i < method.arguments.size(); ++i) values[method.arguments[i]] = inputs.at(i).toTensor();
+  for (size_t i = 0; i < method.stages.size(); ++i) {
+    const Stage& stage = method.stages[i];
+    const TensorFunction part = [function = module_.get_method(stage.method)](const std::vector<at::Tensor>& taken) {
+      return tensors_of(function(std::vector<c10::IValue>(taken.begin(), taken.end())));
+    };
+    std::vector<at::Tensor> taken;
+    bool recorded = trains(stage);
+    for (const auto& name : stage.inputs) {
+      taken.push_back(values.at(name));
+      recorded = recorded || taken.back().requires_grad();
+    }
+    // The last stage is the first of the backward pass: to run it again at once would save nothing.
+    const bool last = i + 1 == method.stages.size();
+    const auto given = recorded && !last ? checkpointed(part, taken) : part(taken);
+    if (given.size() != stage.outputs.size())
+      throw CodedError("ERR_MODEL_GRAPH", path_ + ": " + stage.method + " gives " + std::to_string(given.size()) +
+                                              " values, its plan names " + std::to_string(stage.outputs.size()));
+    for (size_t k = 0; k < given.size(); ++k) values[stage.outputs[k]] = given[k];
+  }
+  std::vector<at::Tensor> results;
+  for (const auto& name : method.results) results.push_back(values.at(name));
+  return results;
 }
 
 std::vector<NamedTensor> ScriptModule::state() const {

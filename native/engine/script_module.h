@@ -3,12 +3,17 @@
 
 #include <torch/script.h>
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "engine/stages.h"
+
 namespace anonymizer {
 
+// `graph` may be a staged graph: then the module runs piece by piece and checkpoints activations where gradients are
+// recorded.
 struct ModelFiles {
   std::string graph;
   std::string weights;
@@ -25,6 +30,7 @@ class ScriptModule {
   static ScriptModule load(const ModelFiles& files, c10::Device device, const std::string& extra_prefix = "");
 
   at::Tensor run(const char* method, std::vector<c10::IValue> inputs);
+  // Of a method that gives several tensors.
   std::vector<at::Tensor> run_many(const char* method, std::vector<c10::IValue> inputs);
   void require_method(const char* method) const;
 
@@ -39,8 +45,12 @@ class ScriptModule {
   void assign(const std::vector<NamedTensor>& values);
 
  private:
+  std::vector<at::Tensor> run_staged(const StagedMethod& method, const std::vector<c10::IValue>& inputs);
+  bool trains(const Stage& stage) const;
+
   torch::jit::Module module_;
   std::string path_;
+  std::map<std::string, StagedMethod> staged_;
   std::vector<NamedTensor> parameters_;
   std::vector<NamedTensor> buffers_;
   std::vector<NamedTensor> extras_;

@@ -11,26 +11,44 @@ namespace anonymizer {
 AdamW::AdamW(std::vector<std::pair<std::string, at::Tensor>> parameters, const AdamWOptions& options)
     : named_(std::move(parameters)), options_(options) {
   if (named_.empty()) throw CodedError("ERR_INVALID_ARGUMENT", "There is no trainable parameter");
-  int64_t total = 0;
-  for (const auto& [name, parameter] : named_) total += parameter.numel();
+  if (options_.state_bits != 8 && options_.state_bits != 32) {
+    throw CodedError("ERR_INVALID_ARGUMENT",
+                     "Optimizer states have 8 or 32 bits, not " + std::to_string(options_.state_bits));
+  }
+  auto in_8bit = [&](const at::Tensor& parameter) {
+    return options_.state_bits == 8 && parameter.numel() >= kMin8bitSize;
+  };
+  int64_t total = 0, full = 0;
+  for (const auto& [name, parameter] : named_) {
+    total += parameter.numel();
+    if (!in_8bit(parameter)) full += parameter.numel();
+  }
   const auto like = named_.front().second.options().requires_grad(false);
   flat_gradient_ = at::zeros({total}, like);
-  const at::Tensor exp_avg = at::zeros({total}, like);
-  const at::Tensor exp_avg_sq = at::zeros({total}, like);
+  const at::Tensor exp_avg = at::zeros({full}, like);
+  const at::Tensor exp_avg_sq = at::zeros({full}, like);
   step_ = at::zeros({}, like);
-  int64_t offset = 0;
+  int64_t offset = 0, full_offset = 0;
   for (const auto& [name, parameter] : named_) {
-    parameters_.push_back(parameter);
-    auto view = [&](const at::Tensor& flat) {
-      return flat.narrow(0, offset, parameter.numel()).view(parameter.sizes());
+    // The kernel wants one memory layout for a parameter and all that belongs to it (channels_last).
+    auto view = [&](const at::Tensor& flat, int64_t at) {
+      return flat.narrow(0, at, parameter.numel()).as_strided(parameter.sizes(), parameter.strides(), at);
     };
-    gradients_.push_back(view(flat_gradient_));
-    exp_avgs_.push_back(view(exp_avg));
-    exp_avg_sqs_.push_back(view(exp_avg_sq));
+    parameters_.push_back(parameter);
+    gradients_.push_back(view(flat_gradient_, offset));
     offset += parameter.numel();
+    if (in_8bit(parameter)) {
+      small_.push_back({parameter, gradients_.back(), name, Blockwise8bit(parameter.sizes(), true, parameter.device()),
+                        Blockwise8bit(parameter.sizes(), false, parameter.device())});
+      continue;
+    }
+    full_names_.push_back(name);
+    full_parameters_.push_back(parameter);
+    full_gradients_.push_back(gradients_.back());
+    exp_avgs_.push_back(view(exp_avg, full_offset));
+    exp_avg_sqs_.push_back(view(exp_avg_sq, full_offset));
+    full_offset += parameter.numel();
   }
-  // One step counter shared by all: the kernel only reads it.
-  steps_.assign(named_.size(), step_);
   zero_grad();
 }
 
@@ -39,35 +57,76 @@ void AdamW::zero_grad() {
   for (size_t i = 0; i < parameters_.size(); ++i) parameters_[i].mutable_grad() = gradients_[i];
 }
 
-at::Tensor AdamW::step(double learning_rate) {
-  at::NoGradGuard no_grad;
-  // A gradient that autograd replaced instead of accumulating in place is copied back.
+// A gradient that autograd replaced instead of accumulating in place is copied back.
+void AdamW::collect_gradients() {
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const at::Tensor& gradient = parameters_[i].grad();
     if (gradient.defined() && !gradient.is_same(gradients_[i]) && gradient.data_ptr() != gradients_[i].data_ptr())
       gradients_[i].copy_(gradient);
   }
-  const at::Tensor norm = flat_gradient_.norm();
+}
+
+at::Tensor AdamW::gradient_norm() {
+  at::NoGradGuard no_grad;
+  collect_gradients();
+  return flat_gradient_.norm();
+}
+
+at::Tensor AdamW::step(double learning_rate, const at::Tensor& loss_scale) {
+  at::NoGradGuard no_grad;
+  collect_gradients();
+  at::Tensor norm = flat_gradient_.norm();
   const at::Tensor bad = norm.isfinite().logical_not().to(at::kFloat);
-  if (options_.max_grad_norm > 0) flat_gradient_.mul_((options_.max_grad_norm / (norm + 1e-6)).clamp_max(1.0));
+  at::Tensor factor;
+  if (loss_scale.defined()) {
+    factor = loss_scale.reciprocal();
+    norm = norm * factor;
+  }
+  if (options_.max_grad_norm > 0) {
+    const at::Tensor clip = (options_.max_grad_norm / (norm + 1e-6)).clamp_max(1.0);
+    factor = factor.defined() ? factor * clip : clip;
+  }
+  if (factor.defined()) flat_gradient_.mul_(factor);
   step_.add_(1 - bad);
-  at::_fused_adamw_(parameters_, gradients_, exp_avgs_, exp_avg_sqs_, {}, steps_, learning_rate, options_.beta1,
+  update(full_parameters_, full_gradients_, exp_avgs_, exp_avg_sqs_, learning_rate, bad);
+  for (auto& small : small_) {
+    const auto layout = small.parameter.strides();
+    auto as_laid_out = [&](const at::Tensor& values) {
+      return at::empty_strided(values.sizes(), layout, values.options()).copy_(values);
+    };
+    const at::Tensor exp_avg = as_laid_out(small.exp_avg.read());
+    const at::Tensor exp_avg_sq = as_laid_out(small.root_exp_avg_sq.read().square());
+    update({small.parameter}, {small.gradient}, {exp_avg}, {exp_avg_sq}, learning_rate, bad);
+    small.exp_avg.write(exp_avg);
+    small.root_exp_avg_sq.write(exp_avg_sq.sqrt());
+  }
+  return norm;
+}
+
+void AdamW::update(const std::vector<at::Tensor>& parameters, const std::vector<at::Tensor>& gradients,
+                   const std::vector<at::Tensor>& exp_avgs, const std::vector<at::Tensor>& exp_avg_sqs,
+                   double learning_rate, const at::Tensor& bad) {
+  if (parameters.empty()) return;
+  // One step counter shared by all: the kernel only reads it.
+  const std::vector<at::Tensor> steps(parameters.size(), step_);
+  at::_fused_adamw_(parameters, gradients, exp_avgs, exp_avg_sqs, {}, steps, learning_rate, options_.beta1,
                     options_.beta2, options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false,
                     /*grad_scale=*/{}, /*found_inf=*/bad);
-  return norm;
 }
 
 std::vector<std::pair<std::string, at::Tensor>> AdamW::state() const {
   std::vector<std::pair<std::string, at::Tensor>> result{{"step", step_}};
-  for (size_t i = 0; i < named_.size(); ++i) {
-    result.emplace_back("exp_avg." + named_[i].first, exp_avgs_[i]);
-    result.emplace_back("exp_avg_sq." + named_[i].first, exp_avg_sqs_[i]);
+  for (size_t i = 0; i < full_names_.size(); ++i) {
+    result.emplace_back("exp_avg." + full_names_[i], exp_avgs_[i]);
+    result.emplace_back("exp_avg_sq." + full_names_[i], exp_avg_sqs_[i]);
+  }
+  for (const auto& small : small_) {
+    result.emplace_back("exp_avg." + small.name + ".codes", small.exp_avg.codes());
+    result.emplace_back("exp_avg." + small.name + ".scales", small.exp_avg.scales());
+    result.emplace_back("root_exp_avg_sq." + small.name + ".codes", small.root_exp_avg_sq.codes());
+    result.emplace_back("root_exp_avg_sq." + small.name + ".scales", small.root_exp_avg_sq.scales());
   }
   return result;
-}
-
-void AdamW::load_state(const std::vector<std::pair<std::string, at::Tensor>>& state, const std::string& what) {
-  copy_by_name(this->state(), state, what);
 }
 
 }  // namespace anonymizer

@@ -7,6 +7,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "optim/blockwise_8bit.h"
+
 namespace anonymizer {
 
 struct AdamWOptions {
@@ -16,22 +18,28 @@ struct AdamWOptions {
   double eps = 1e-8;
   double weight_decay = 0.01;
   double max_grad_norm = 0;  // 0 = no clipping
+  int state_bits = 32;       // 8 = block-wise 8-bit moments for parameters of at least kMin8bitSize values
 };
 
 class AdamW {
  public:
+  // Smaller parameters (biases, norms) keep float32 moments: little to save, much to lose.
+  static constexpr int64_t kMin8bitSize = 4096;
+
   AdamW(std::vector<std::pair<std::string, at::Tensor>> parameters, const AdamWOptions& options);
 
   // Points every .grad into the flat buffer and sets it to zero.
   void zero_grad();
-  // Clips to max_grad_norm (coefficient min(1, max/(norm + 1e-6)), as torch's clip_grad_norm_) and updates. Does not
-  // wait for the device: where the norm is not finite the kernel leaves everything as it is. Returns the norm before
-  // clipping, a scalar tensor on the device.
-  at::Tensor step(double learning_rate);
+  // Divides by `loss_scale` (undefined = 1), clips to max_grad_norm (coefficient min(1, max/(norm + 1e-6)), as torch's
+  // clip_grad_norm_) and updates. Does not wait for the device: where the norm is not finite the kernel leaves
+  // everything as it is. Returns the norm before clipping, a scalar tensor on the device.
+  at::Tensor step(double learning_rate, const at::Tensor& loss_scale = {});
+  // Norm of the gradients as they are now.
+  at::Tensor gradient_norm();
 
-  // exp_avg.NAME, exp_avg_sq.NAME, step
+  // step, exp_avg.NAME, exp_avg_sq.NAME; in 8 bits exp_avg.NAME.codes and .scales, root_exp_avg_sq.NAME.codes and
+  // .scales
   std::vector<std::pair<std::string, at::Tensor>> state() const;
-  void load_state(const std::vector<std::pair<std::string, at::Tensor>>& state, const std::string& what);
 
   const std::vector<std::pair<std::string, at::Tensor>>& parameters() const { return named_; }
   const AdamWOptions& options() const { return options_; }
@@ -39,7 +47,24 @@ class AdamW {
  private:
   std::vector<std::pair<std::string, at::Tensor>> named_;
   AdamWOptions options_;
-  std::vector<at::Tensor> parameters_, gradients_, exp_avgs_, exp_avg_sqs_, steps_;
+  // Moments of one parameter in 8 bits. The second is kept as its root: squares of small gradients would be rounded to
+  // zero and blow the update up (Li et al. 2023, "Memory Efficient Optimizers with 4-bit States", on the zero point).
+  struct Small {
+    at::Tensor parameter, gradient;
+    std::string name;
+    Blockwise8bit exp_avg, root_exp_avg_sq;
+  };
+
+  void collect_gradients();
+  void update(const std::vector<at::Tensor>& parameters, const std::vector<at::Tensor>& gradients,
+              const std::vector<at::Tensor>& exp_avgs, const std::vector<at::Tensor>& exp_avg_sqs, double learning_rate,
+              const at::Tensor& bad);
+
+  std::vector<at::Tensor> parameters_, gradients_;
+  // Those with float32 moments.
+  std::vector<std::string> full_names_;
+  std::vector<at::Tensor> full_parameters_, full_gradients_, exp_avgs_, exp_avg_sqs_;
+  std::vector<Small> small_;
   at::Tensor flat_gradient_, step_;
 };
 

@@ -51,6 +51,8 @@ PreparedBatch prepare(const Batch& batch, c10::Device device) {
   result.posterior_noise = move(batch.posterior_noise);
   result.noise = move(batch.noise);
   result.timesteps = move(batch.timesteps);
+  result.offset_noise = move(batch.offset_noise);
+  result.perturbation = move(batch.perturbation);
   return result;
 }
 

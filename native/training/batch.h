@@ -18,6 +18,8 @@ struct Batch {
   at::Tensor posterior_noise;  // float32 [B, C, h, w]
   at::Tensor noise;            // float32 [B, C, h, w]
   at::Tensor timesteps;        // int64 [B]
+  at::Tensor offset_noise;     // float32 [B, C, 1, 1]
+  at::Tensor perturbation;     // float32 [B, C, h, w]
   int64_t size() const { return images.size(0); }
 };
 
@@ -39,7 +41,7 @@ struct PreparedBatch {
   at::Tensor images;  // float32 [B, 3, H, W] in [-1, 1]
   at::Tensor masks;   // float32 [B, 1, H, W], 0 or 1
   at::Tensor glyphs;  // float32 [B, 3, Hg, Wg] in [-1, 1]
-  at::Tensor posterior_noise, noise, timesteps;
+  at::Tensor posterior_noise, noise, timesteps, offset_noise, perturbation;
 };
 
 // uint8 [B, H, W, 3] → float32 [B, 3, H, W] in [-1, 1]

@@ -7,6 +7,7 @@
 
 #include "engine/abort_flag.h"
 #include "engine/script_module.h"
+#include "optim/adamw.h"
 #include "training/batch.h"
 
 namespace anonymizer {
@@ -20,6 +21,8 @@ struct LossTerm {
 struct Loss {
   at::Tensor total;
   std::vector<LossTerm> terms;
+  // Of an adversary, with a backward pass and an optimizer of its own; usually undefined.
+  at::Tensor discriminator;
 };
 
 // A set of tensors with a file of its own in checkpoints and exports.
@@ -35,6 +38,8 @@ class Objective {
   virtual std::vector<NamedTensor> parameters() const = 0;
   virtual std::vector<StatePart> state() const = 0;
   virtual Loss loss(const PreparedBatch& batch, const StepContext& context) = 0;
+  // The adversary's, null where there is none.
+  virtual AdamW* discriminator_optimizer() { return nullptr; }
   // Images [B, 3, H, W] in [-1, 1] to look at.
   virtual at::Tensor preview(const PreparedBatch& batch, int64_t steps, const StepContext& context,
                              const AbortFlag& abort) = 0;

@@ -1,7 +1,5 @@
 #include "training/trainer.h"
 
-#include <torch/csrc/autograd/autograd.h>
-
 #include <chrono>
 #include <cmath>
 
@@ -53,8 +51,19 @@ Trainer::Trainer(std::unique_ptr<Objective> objective, const TrainerOptions& opt
       return gradient;
     });
   }
+  if (options.channels_last) {
+    for (const auto& [name, tensor] : all) {
+      if (tensor.dim() == 4) tensor.set_data(tensor.contiguous(at::MemoryFormat::ChannelsLast));
+    }
+  }
   optimizer_.emplace(trainable, options.optimizer);
+  if (options.precision == at::kHalf) loss_scale_.emplace(options.device);
   if (options.ema_decay > 0) ema_.emplace(trainable, options.ema_decay);
+}
+
+Loss Trainer::loss_of(const PreparedBatch& batch, uint64_t global_step) {
+  const Autocast autocast(options_.device, options_.precision);
+  return objective_->loss(batch, context(global_step));
 }
 
 StepResult Trainer::step(const std::vector<Batch>& batches, uint64_t global_step) {
@@ -62,6 +71,9 @@ StepResult Trainer::step(const std::vector<Batch>& batches, uint64_t global_step
   int64_t samples = 0;
   for (const auto& batch : batches) samples += batch.size();
   optimizer_->zero_grad();
+  AdamW* const adversary = objective_->discriminator_optimizer();
+  if (adversary != nullptr) adversary->zero_grad();
+  bool adversary_learns = false;
   std::vector<std::string> names;
   at::Tensor sums;
   std::vector<at::Tensor> totals;
@@ -71,72 +83,96 @@ StepResult Trainer::step(const std::vector<Batch>& batches, uint64_t global_step
     augment(prepared, options_.augment, context(global_step));
     // Weighted by its share of the samples, so that unequal micro-batches add up to the joined batch exactly.
     const double share = static_cast<double>(batch.size()) / static_cast<double>(samples);
-    at::Tensor total;
-    {
-      const Autocast autocast(options_.device, options_.bf16);
-      const Loss loss = objective_->loss(prepared, context(global_step));
-      total = loss.total;
-      std::vector<at::Tensor> values{loss.total.detach().to(at::kFloat)};
-      names = {"total"};
-      for (const auto& term : loss.terms) {
-        names.push_back(term.name);
-        values.push_back(term.value.detach().to(at::kFloat));
-      }
-      const at::Tensor row = at::stack(values) * share;
-      sums = sums.defined() ? sums + row : row;
-      totals.push_back(values[0]);
+    auto backward = [&](const at::Tensor& loss) {
+      const at::Tensor weighted = loss * share;
+      (loss_scale_ ? weighted * loss_scale_->value() : weighted).backward();
+    };
+    const Loss loss = loss_of(prepared, global_step);
+    std::vector<at::Tensor> values{loss.total.detach().to(at::kFloat)};
+    names = {"total"};
+    for (const auto& term : loss.terms) {
+      names.push_back(term.name);
+      values.push_back(term.value.detach().to(at::kFloat));
     }
+    if (loss.discriminator.defined()) {
+      names.emplace_back("discriminator");
+      values.push_back(loss.discriminator.detach().to(at::kFloat));
+    }
+    const at::Tensor row = at::stack(values) * share;
+    sums = sums.defined() ? sums + row : row;
+    totals.push_back(values[0]);
     abort_.check();
-    (total * share).backward();
+    backward(loss.total);
+    if (loss.discriminator.defined()) {
+      adversary_learns = true;
+      backward(loss.discriminator);
+    }
   }
   abort_.check();
   StepResult result;
-  result.learning_rate =
-      optimizer_->options().learning_rate * learning_rate_factor(options_.schedule, static_cast<int64_t>(global_step));
-  const at::Tensor norm = optimizer_->step(result.learning_rate);
-  if (ema_) ema_->update(static_cast<int64_t>(global_step), norm.isfinite().logical_not().to(at::kFloat));
+  const double factor = learning_rate_factor(options_.schedule, static_cast<int64_t>(global_step));
+  result.learning_rate = optimizer_->options().learning_rate * factor;
+  const at::Tensor scale = loss_scale_ ? loss_scale_->value() : at::Tensor();
+  const at::Tensor norm = optimizer_->step(result.learning_rate, scale);
+  at::Tensor bad = norm.isfinite().logical_not().to(at::kFloat);
+  if (ema_) ema_->update(static_cast<int64_t>(global_step), bad);
+  if (adversary_learns) {
+    const at::Tensor own = adversary->step(adversary->options().learning_rate * factor, scale);
+    bad = at::maximum(bad, own.isfinite().logical_not().to(at::kFloat));
+  }
+  if (loss_scale_) loss_scale_->update(bad);
   // The one wait for the device in a step.
-  const at::Tensor values =
-      at::cat({sums, norm.reshape({1}).to(at::kFloat), at::stack(totals)}).to(at::kCPU).to(at::kDouble);
+  std::vector<at::Tensor> rows{sums, norm.reshape({1}).to(at::kFloat), bad.reshape({1}), at::stack(totals)};
+  if (loss_scale_) rows.push_back(loss_scale_->value().reshape({1}));
+  const at::Tensor values = at::cat(rows).to(at::kCPU).to(at::kDouble);
   const double* read = values.const_data_ptr<double>();
-  result.grad_norm = read[names.size()];
+  const double* after = read + names.size();
+  result.grad_norm = after[0];
   for (size_t i = 0; i < names.size(); ++i) result.losses.emplace_back(names[i], read[i]);
-  if (!std::isfinite(result.grad_norm)) {
-    std::string culprit = "the gradient";
-    std::string where;
-    for (size_t i = names.size(); i-- > 1;) {
-      if (!std::isfinite(read[i])) culprit = "the loss term '" + names[i] + "'";
-    }
-    for (size_t i = 0; i < batches.size(); ++i) {
-      if (!std::isfinite(read[names.size() + 1 + i]))
-        where = " in a batch of the samples " + sample_list(batches[i].ids);
-    }
-    throw CodedError("ERR_TRAINING_NAN",
-                     "Step " + std::to_string(global_step) + ": " + culprit + " is not finite" + where);
+  if (loss_scale_) result.loss_scale = after[2 + totals.size()];
+  if (after[1] != 0) {
+    bool losses_finite = true;
+    for (size_t i = 0; i < names.size(); ++i) losses_finite = losses_finite && std::isfinite(read[i]);
+    // A scale below one can't come from overflow.
+    result.skipped = loss_scale_ && losses_finite && result.loss_scale >= 1;
+    if (!result.skipped) not_finite(global_step, names, read, batches, after + 2);
   }
   result.compute_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
   return result;
 }
 
+void Trainer::not_finite(uint64_t global_step, const std::vector<std::string>& names, const double* sums,
+                         const std::vector<Batch>& batches, const double* totals) {
+  std::string culprit, where;
+  for (size_t i = names.size(); i-- > 1;) {
+    if (!std::isfinite(sums[i])) culprit = "the loss term '" + names[i] + "'";
+  }
+  if (culprit.empty()) {
+    culprit = "the gradient";
+    for (const auto& [name, tensor] : optimizer_->parameters()) {
+      if (tensor.grad().defined() && !tensor.grad().isfinite().all().item<bool>()) {
+        culprit = "the gradient of '" + name + "'";
+        break;
+      }
+    }
+  }
+  for (size_t i = 0; i < batches.size(); ++i) {
+    if (!std::isfinite(totals[i])) where = " in a batch of the samples " + sample_list(batches[i].ids);
+  }
+  throw CodedError("ERR_TRAINING_NAN",
+                   "Step " + std::to_string(global_step) + ": " + culprit + " is not finite" + where);
+}
+
 std::vector<std::pair<std::string, double>> Trainer::compute_loss(const Batch& batch, uint64_t global_step) {
   torch::NoGradGuard no_grad;
-  const PreparedBatch prepared = prepare(batch, options_.device);
-  const Autocast autocast(options_.device, options_.bf16);
-  const Loss loss = objective_->loss(prepared, context(global_step));
+  const Loss loss = loss_of(prepare(batch, options_.device), global_step);
   std::vector<std::pair<std::string, double>> result{{"total", loss.total.item<double>()}};
   for (const auto& term : loss.terms) result.emplace_back(term.name, term.value.item<double>());
   return result;
 }
 
 std::vector<std::pair<std::string, double>> Trainer::gradient_norms(const Batch& batch, uint64_t global_step) {
-  const PreparedBatch prepared = prepare(batch, options_.device);
-  Loss loss;
-  {
-    const Autocast autocast(options_.device, options_.bf16);
-    loss = objective_->loss(prepared, context(global_step));
-  }
-  std::vector<at::Tensor> inputs;
-  for (const auto& [name, tensor] : optimizer_->parameters()) inputs.push_back(tensor);
+  const Loss loss = loss_of(prepare(batch, options_.device), global_step);
   std::vector<std::pair<std::string, double>> result;
   for (const auto& term : loss.terms) {
     abort_.check();
@@ -144,25 +180,18 @@ std::vector<std::pair<std::string, double>> Trainer::gradient_norms(const Batch&
       result.emplace_back(term.name, 0.0);
       continue;
     }
-    const auto gradients = torch::autograd::grad({term.value * term.weight}, inputs, {}, /*retain_graph=*/true,
-                                                 /*create_graph=*/false, /*allow_unused=*/true);
-    double squares = 0;
-    for (const auto& gradient : gradients) {
-      if (gradient.defined()) squares += gradient.to(at::kDouble).square().sum().item<double>();
-    }
-    result.emplace_back(term.name, std::sqrt(squares));
+    // Into the trainer's own gradients: with checkpointed activations only a full backward pass reaches the weights.
+    optimizer_->zero_grad();
+    (term.value * term.weight).backward({}, /*retain_graph=*/true);
+    result.emplace_back(term.name, optimizer_->gradient_norm().item<double>());
   }
+  optimizer_->zero_grad();
   return result;
 }
 
 std::vector<NamedTensor> Trainer::gradients(const Batch& batch, uint64_t global_step) {
   optimizer_->zero_grad();
-  const PreparedBatch prepared = prepare(batch, options_.device);
-  Loss loss;
-  {
-    const Autocast autocast(options_.device, options_.bf16);
-    loss = objective_->loss(prepared, context(global_step));
-  }
+  const Loss loss = loss_of(prepare(batch, options_.device), global_step);
   loss.total.backward();
   std::vector<NamedTensor> result;
   for (const auto& [name, tensor] : optimizer_->parameters())
@@ -175,8 +204,16 @@ at::Tensor Trainer::preview(const Batch& batch, int64_t steps, bool use_ema) {
   torch::NoGradGuard no_grad;
   const EmaScope scope(optimizer_->parameters(), use_ema && ema_ ? &*ema_ : nullptr);
   const PreparedBatch prepared = prepare(batch, options_.device);
-  const Autocast autocast(options_.device, options_.bf16);
+  const Autocast autocast(options_.device, options_.precision);
   return denormalise_images(objective_->preview(prepared, steps, context(0), abort_));
+}
+
+std::vector<NamedTensor> Trainer::optimizer_state() const {
+  std::vector<NamedTensor> state = optimizer_->state();
+  if (loss_scale_) {
+    for (const auto& entry : loss_scale_->state()) state.push_back(entry);
+  }
+  return state;
 }
 
 std::vector<std::string> Trainer::save_state(const std::string& folder) const {
@@ -186,7 +223,7 @@ std::vector<std::string> Trainer::save_state(const std::string& folder) const {
     files.push_back(name);
   };
   for (const auto& part : objective_->state()) write(part.file, part.tensors);
-  write("optimizer.safetensors", optimizer_->state());
+  write("optimizer.safetensors", optimizer_state());
   if (ema_) write("ema.safetensors", ema_->shadow());
   return files;
 }
@@ -202,7 +239,7 @@ void Trainer::load_state(const std::string& folder) {
   std::vector<NamedTensor> ema;
   if (ema_) ema = read_safetensors(folder + "/ema.safetensors");
   for (const auto& [part, values] : parts) copy_by_name(part.tensors, values, folder + "/" + part.file);
-  optimizer_->load_state(optimizer, folder + "/optimizer.safetensors");
+  copy_by_name(optimizer_state(), optimizer, folder + "/optimizer.safetensors");
   if (ema_) ema_->load_state(ema, folder + "/ema.safetensors");
 }
 

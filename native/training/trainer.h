@@ -6,6 +6,7 @@
 
 #include "optim/adamw.h"
 #include "optim/ema.h"
+#include "optim/loss_scale.h"
 #include "optim/lr_schedule.h"
 #include "training/objective.h"
 
@@ -13,7 +14,9 @@ namespace anonymizer {
 
 struct TrainerOptions {
   c10::Device device = c10::Device(c10::kCPU);
-  bool bf16 = false;
+  // Of the forward pass under autocast; weights stay float32. kHalf scales the loss.
+  c10::ScalarType precision = c10::ScalarType::Float;
+  bool channels_last = false;
   uint64_t seed = 0;
   uint64_t rank = 0;
   AdamWOptions optimizer;
@@ -28,6 +31,9 @@ struct StepResult {
   double grad_norm = 0;
   double learning_rate = 0;
   double compute_ms = 0;
+  // float16 only: the scale of the next step, and whether this one was left out because a gradient overflowed.
+  double loss_scale = 0;
+  bool skipped = false;
 };
 
 struct ParameterInfo {
@@ -57,6 +63,10 @@ class Trainer {
   std::vector<ParameterInfo> parameters() const;
 
  private:
+  Loss loss_of(const PreparedBatch& batch, uint64_t global_step);
+  [[noreturn]] void not_finite(uint64_t global_step, const std::vector<std::string>& names, const double* sums,
+                               const std::vector<Batch>& batches, const double* totals);
+  std::vector<NamedTensor> optimizer_state() const;
   StepContext context(uint64_t global_step) const { return {options_.seed, global_step, options_.rank}; }
 
   std::unique_ptr<Objective> objective_;
@@ -64,6 +74,7 @@ class Trainer {
   const AbortFlag& abort_;
   std::optional<AdamW> optimizer_;
   std::optional<Ema> ema_;
+  std::optional<LossScale> loss_scale_;
 };
 
 }  // namespace anonymizer

@@ -68,15 +68,25 @@ Loss UnetObjective::loss(const PreparedBatch& batch, const StepContext& context)
     latents = posterior.sample(drawn) * options_.model.scaling_factor;
     masked = model_.masked_latents(batch.images, masks);
   }
-  const at::Tensor noise =
-      batch_noise(batch.noise, batch, context, static_cast<uint64_t>(Purpose::kNoise), latents.sizes());
+  at::Tensor noise = batch_noise(batch.noise, batch, context, static_cast<uint64_t>(Purpose::kNoise), latents.sizes());
+  if (options_.offset_noise > 0) {
+    noise = noise + options_.offset_noise * batch_noise(batch.offset_noise, batch, context,
+                                                        static_cast<uint64_t>(Purpose::kOffsetNoise),
+                                                        {size, latents.size(1), 1, 1});
+  }
+  at::Tensor input_noise = noise;
+  if (options_.input_perturbation > 0) {
+    input_noise = noise + options_.input_perturbation * batch_noise(batch.perturbation, batch, context,
+                                                                    static_cast<uint64_t>(Purpose::kInputPerturbation),
+                                                                    latents.sizes());
+  }
   const at::Tensor latent_mask = mask_to_latents(masks, latents.size(2), latents.size(3));
   const at::Tensor condition = model_.condition(batch.glyphs) * keep_condition.to(device);
-  const at::Tensor noisy = model_.schedule().add_noise(latents, noise, timesteps);
+  const at::Tensor noisy = model_.schedule().add_noise(latents, input_noise, timesteps);
   const at::Tensor prediction = model_.predict(noisy, latent_mask, masked, timesteps, condition);
   const at::Tensor value =
       denoising_loss(prediction, latents, noise, timesteps, latent_mask, model_.schedule(), options_.loss);
-  return {value, {{"denoising", value, 1.0}}};
+  return {value, {{"denoising", value, 1.0}}, {}};
 }
 
 at::Tensor UnetObjective::preview(const PreparedBatch& batch, int64_t steps, const StepContext& context,

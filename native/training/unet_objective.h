@@ -14,6 +14,11 @@ struct UnetObjectiveOptions {
   // Share of the samples whose mask is the whole image.
   double full_mask_share = 0.25;
   bool train_glyph_encoder = false;
+  // Noise that is the same over an image is added in this strength, so that brightness can be learned (Guttenberg
+  // 2023).
+  double offset_noise = 0;
+  // The noise in the input is perturbed by so much, the target not (Ning et al. 2023).
+  double input_perturbation = 0;
 };
 
 class UnetObjective : public Objective {

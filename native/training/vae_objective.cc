@@ -7,12 +7,27 @@
 namespace anonymizer {
 
 VaeObjective::VaeObjective(const ModelFiles& vae, const ModelFiles* perceptual, PerceptualKind kind,
-                           const VaeLossWeights& weights, c10::Device device)
+                           const VaeLossWeights& weights, const std::optional<AdversarialOptions>& adversarial,
+                           uint64_t seed, c10::Device device)
     : weights_(weights) {
   vae_ = ScriptModule::load(vae, device);
   vae_.require_method("encode");
   vae_.require_method("decode");
   if (perceptual != nullptr && weights.perceptual_weight > 0) perceptual_ = Perceptual::load(*perceptual, device, kind);
+  if (adversarial) {
+    const Discriminator discriminator(adversarial->channels, adversarial->layers, seed, device);
+    adversary_.emplace(
+        Adversary{*adversarial, discriminator, AdamW(discriminator.parameters(), adversarial->optimizer)});
+  }
+}
+
+std::vector<StatePart> VaeObjective::state() const {
+  std::vector<StatePart> parts{{"model.safetensors", vae_.state()}};
+  if (adversary_) {
+    parts.push_back({"discriminator.safetensors", adversary_->discriminator.parameters()});
+    parts.push_back({"discriminator_optimizer.safetensors", adversary_->optimizer.state()});
+  }
+  return parts;
 }
 
 Loss VaeObjective::loss(const PreparedBatch& batch, const StepContext& context) {
@@ -29,9 +44,28 @@ Loss VaeObjective::loss(const PreparedBatch& batch, const StepContext& context) 
   at::Tensor perceptual;
   if (perceptual_.loaded()) perceptual = perceptual_.distance(reconstruction, batch.images);
   const VaeLoss value = vae_loss(reconstruction, batch.images, posterior, perceptual, weights_);
-  Loss result{value.total, {{"recon", value.recon, 1.0}, {"kl", value.kl, weights_.kl_weight}}};
+  Loss result{value.total, {{"recon", value.recon, 1.0}, {"kl", value.kl, weights_.kl_weight}}, {}};
   if (value.perceptual.defined()) result.terms.push_back({"perceptual", value.perceptual, weights_.perceptual_weight});
+  // Validation measures the autoencoder alone.
+  if (adversary_ && at::GradMode::is_enabled() &&
+      static_cast<int64_t>(context.step) >= adversary_->options.start_step) {
+    at::Tensor rated = value.recon;
+    if (value.perceptual.defined()) rated = rated + weights_.perceptual_weight * value.perceptual;
+    add_adversary(result, rated, reconstruction, batch.images);
+  }
   return result;
+}
+
+// `rated`: what the reconstruction is rated by without the adversary.
+void VaeObjective::add_adversary(Loss& loss, const at::Tensor& rated, const at::Tensor& reconstruction,
+                                 const at::Tensor& images) {
+  const Discriminator& discriminator = adversary_->discriminator;
+  const at::Tensor generator = hinge_generator_loss(discriminator.forward(reconstruction, /*frozen=*/true));
+  const at::Tensor balance = adaptive_weight(rated, generator, vae_.parameter("decoder.conv_out.weight"));
+  loss.terms.push_back({"generator", balance * generator, adversary_->options.weight});
+  loss.total = loss.total + adversary_->options.weight * loss.terms.back().value;
+  loss.discriminator = hinge_discriminator_loss(discriminator.forward(images, false),
+                                                discriminator.forward(reconstruction.detach(), false));
 }
 
 at::Tensor VaeObjective::preview(const PreparedBatch& batch, int64_t, const StepContext&, const AbortFlag& abort) {

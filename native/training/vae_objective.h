@@ -1,25 +1,48 @@
 #pragma once
 
+#include <optional>
+
+#include "losses/discriminator.h"
 #include "losses/perceptual.h"
 #include "losses/vae_loss.h"
 #include "training/objective.h"
 
 namespace anonymizer {
 
+// A discriminator that the decoder has to deceive (hinge loss), as in latent-diffusion.
+struct AdversarialOptions {
+  // Optimizer step from which both learn; before it the autoencoder learns alone.
+  int64_t start_step = 50001;
+  double weight = 0.5;
+  int64_t channels = 64;
+  int64_t layers = 3;
+  AdamWOptions optimizer;
+};
+
 class VaeObjective : public Objective {
  public:
   VaeObjective(const ModelFiles& vae, const ModelFiles* perceptual, PerceptualKind kind, const VaeLossWeights& weights,
-               c10::Device device);
+               const std::optional<AdversarialOptions>& adversarial, uint64_t seed, c10::Device device);
   std::vector<NamedTensor> parameters() const override { return vae_.parameters(); }
-  std::vector<StatePart> state() const override { return {{"model.safetensors", vae_.state()}}; }
-  // terms: recon, kl, perceptual
+  std::vector<StatePart> state() const override;
+  AdamW* discriminator_optimizer() override { return adversary_ ? &adversary_->optimizer : nullptr; }
+  // terms: recon, kl, perceptual; with an adversary also generator (times its adaptive weight)
   Loss loss(const PreparedBatch& batch, const StepContext& context) override;
   // Reconstruction of the posterior's mean.
   at::Tensor preview(const PreparedBatch& batch, int64_t steps, const StepContext& context,
                      const AbortFlag& abort) override;
 
  private:
+  struct Adversary {
+    AdversarialOptions options;
+    Discriminator discriminator;
+    AdamW optimizer;
+  };
+
+  void add_adversary(Loss& loss, const at::Tensor& rated, const at::Tensor& reconstruction, const at::Tensor& images);
+
   ScriptModule vae_;
+  std::optional<Adversary> adversary_;
   Perceptual perceptual_;
   VaeLossWeights weights_;
 };

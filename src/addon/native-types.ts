@@ -11,7 +11,7 @@ export interface HostTensor {
   readonly dtype: DType;
 }
 
-/** Files of one model folder, absolute paths. */
+/** Files of one model folder, absolute paths. A staged graph (`stages.pt`) runs with activation checkpointing. */
 export interface ModelFiles {
   readonly graph: string;
   readonly weights: string;
@@ -47,6 +47,18 @@ export interface OptimizerOptions {
   readonly weightDecay: number;
   /** 0 = no clipping. */
   readonly maxGradNorm: number;
+  /** Bits of a stored moment. 8: blocks of 256 values with a dynamic code, for parameters of 4096 values and more. */
+  readonly stateBits: 8 | 32;
+}
+
+/** A patch discriminator that the decoder has to deceive (hinge loss, adaptive weight). */
+export interface AdversarialOptions {
+  /** Optimizer step (from 0) from which it takes part. */
+  readonly startStep: number;
+  readonly weight: number;
+  readonly channels: number;
+  readonly layers: number;
+  readonly optimizer: OptimizerOptions;
 }
 
 export interface VaeLossOptions {
@@ -69,6 +81,9 @@ export interface UnetLossOptions {
   readonly fullMaskShare: number;
   readonly scalingFactor: number;
   readonly trainGlyphEncoder: boolean;
+  /** 0 = off. */
+  readonly offsetNoise: number;
+  readonly inputPerturbation: number;
 }
 
 export interface AugmentOptions {
@@ -84,7 +99,10 @@ export interface NativeTrainerOptions {
   readonly kind: "vae" | "unet";
   /** "cpu", "cuda" or "cuda:N". */
   readonly device: string;
-  readonly precision: "fp32" | "bf16";
+  /** Of the forward pass under autocast; weights stay float32. fp16 scales the loss. */
+  readonly precision: "fp32" | "bf16" | "fp16";
+  /** Weights of convolutions in NHWC order. */
+  readonly channelsLast: boolean;
   /** 0 = LibTorch's default. */
   readonly threads: number;
   readonly seed: number;
@@ -98,6 +116,8 @@ export interface NativeTrainerOptions {
   /** kind "vae" only: the VGG16 features. */
   readonly perceptual?: ModelFiles;
   readonly vaeLoss?: VaeLossOptions;
+  /** kind "vae" only. */
+  readonly adversarial?: AdversarialOptions;
   readonly unetLoss?: UnetLossOptions;
   readonly optimizer: OptimizerOptions;
   readonly schedule: ScheduleOptions;
@@ -125,9 +145,13 @@ export interface NativeBatch {
   readonly noise?: HostTensor;
   /** int64 [B], 0…999. */
   readonly timesteps?: HostTensor;
+  /** float32 [B, C, 1, 1]. */
+  readonly offsetNoise?: HostTensor;
+  /** float32 [B, C, h, w]. */
+  readonly perturbation?: HostTensor;
 }
 
-/** VAE: total, recon, kl, perceptual. UNet: total, denoising. */
+/** VAE: total, recon, kl, perceptual; with an adversary generator, discriminator. UNet: total, denoising. */
 export type NativeLosses = Readonly<Record<string, number>>;
 
 export interface NativeStepResult {
@@ -138,6 +162,9 @@ export interface NativeStepResult {
   readonly learningRate: number;
   /** Milliseconds on the job thread: forward+backward, optimizer. */
   readonly computeMs: number;
+  /** fp16 only: scale of the next step's loss, and whether this step was left out because a gradient overflowed. */
+  readonly lossScale?: number;
+  readonly skipped?: boolean;
 }
 
 export interface NativeParameterInfo {

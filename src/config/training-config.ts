@@ -56,6 +56,10 @@ const optimizer = (learningRate: number) =>
       eps: z.number().positive().default(1e-8).describe("Added to the denominator."),
       weight_decay: z.number().min(0).default(0.01).describe("Decoupled weight decay."),
       max_grad_norm: z.number().min(0).default(1).describe("Gradients are clipped to this L2 norm; 0 = no clipping."),
+      state_bits: z
+        .literal([8, 32])
+        .default(32)
+        .describe("Bits of AdamW's moments; 8 = block-wise 8-bit states, a quarter of the memory."),
     })
     .prefault({})
     .describe("AdamW.");
@@ -79,7 +83,18 @@ const common = (defaults: { batch: number; accumulate: number; steps: number; em
     .default(defaults.accumulate)
     .describe("Micro-batches of one optimizer step; at least 1."),
   max_train_steps: positiveInt.default(defaults.steps).describe("Optimizer steps of the whole run."),
-  precision: z.enum(["fp32", "bf16"]).default("bf16").describe("bf16 = autocast over float32 weights."),
+  precision: z
+    .enum(["fp32", "bf16", "fp16"])
+    .default("bf16")
+    .describe("bf16 and fp16 = autocast over float32 weights; fp16 scales the loss and is meant for CUDA."),
+  gradient_checkpointing: z
+    .boolean()
+    .default(false)
+    .describe("Run parts of the networks again in the backward pass instead of keeping their activations."),
+  memory_format: z
+    .enum(["auto", "contiguous", "channels_last"])
+    .default("auto")
+    .describe("Order of convolution weights; auto = channels_last on CUDA only."),
   device: z
     .string()
     .regex(/^(auto|cpu|cuda(:\d+)?)$/, "must be auto, cpu, cuda or cuda:N")
@@ -159,6 +174,20 @@ const vaeLoss = z
   ])
   .describe("Reconstruction + kl_weight · KL + perceptual_weight · perceptual; `reduction` must be named.");
 
+const adversarial = z
+  .strictObject({
+    start_step: count.default(50_001).describe("Optimizer step from which the discriminator takes part."),
+    weight: z.number().positive().max(1000).default(0.5).describe("Times the adaptive weight."),
+    channels: positiveInt.max(512).default(64).describe("Channels of its first layer."),
+    layers: positiveInt.max(6).default(3).describe("Layers with batch normalisation."),
+    learning_rate: z.number().positive().max(1).default(4.5e-6).describe("Of the discriminator's AdamW."),
+    betas: z
+      .tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)])
+      .default([0.5, 0.9])
+      .describe("Decay of its moments."),
+  })
+  .describe("Adversarial term: patch discriminator, hinge loss, adaptive weight (latent-diffusion).");
+
 export const vaeTrainerSchema = z
   .strictObject({
     kind: z.literal("vae").default("vae").describe("What is trained."),
@@ -179,6 +208,7 @@ export const vaeTrainerSchema = z
     data,
     augment,
     loss: vaeLoss,
+    adversarial: adversarial.optional(),
     optimizer: optimizer(5e-4),
     lr_scheduler: lrScheduler("cosine_with_restarts", 1000, 3),
     ...common({ batch: 16, accumulate: 2, steps: 100_000, ema: 0 }),
@@ -232,6 +262,8 @@ export const unetTrainerSchema = z
           .describe("Value under the mask of the masked image: 0 for SD2 weights, -1 for DiffUTE weights."),
         condition_dropout: share.default(0.1).describe("Share of samples trained without condition, for guidance."),
         full_mask_share: share.default(0.25).describe("Share of samples with everything masked."),
+        offset_noise: share.default(0).describe("Strength of noise that is the same over an image; 0.1 is usual."),
+        input_perturbation: share.default(0).describe("Perturbation of the noise in the input; 0.1 is usual."),
       })
       .prefault({})
       .describe("Denoising loss."),

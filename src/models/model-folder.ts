@@ -1,5 +1,5 @@
 /**
- * Reads a model folder: `graph.pt` (TorchScript without weights), `model.safetensors`, `config.json` (diffusers' or
+ * Reads a model folder: `graph.pt` (TorchScript without weights), `stages.pt` (the same in pieces), `model.safetensors`, `config.json` (diffusers' or
  * transformers' own), `metadata.json` (name, kind, hashes). A graph is code, so nothing of a folder is used before the
  * hashes of its files were found to be those that its metadata states.
  */
@@ -13,6 +13,8 @@ import { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors-hea
 export type ModelKind = "vae" | "unet" | "glyph_encoder" | "vgg16";
 
 export const graphFile = "graph.pt";
+/** The same network in pieces, for activation checkpointing. Older folders lack it. */
+export const stagesFile = "stages.pt";
 export const weightsFile = "model.safetensors";
 export const configFile = "config.json";
 export const metadataFile = "metadata.json";
@@ -39,6 +41,8 @@ export interface ModelFolder {
   readonly config: Readonly<Record<string, unknown>>;
   readonly metadata: ModelMetadata;
   readonly weights: SafetensorsHeader;
+  /** Absolute path of `stages.pt`, where there is one. */
+  readonly stages?: string;
   /** Absolute path of `text_projection.safetensors`, where there is one. */
   readonly textProjection?: string;
 }
@@ -64,6 +68,8 @@ export async function readModelFolder(path: string, kind: ModelKind, signal?: Ab
   const config = await readJson(join(path, configFile));
   await verify(path, metadata, graphFile, signal);
   await verify(path, metadata, weightsFile, signal);
+  const hasStages = Object.hasOwn(metadata.sha256, stagesFile);
+  if (hasStages) await verify(path, metadata, stagesFile, signal);
   const hasProjection = Object.hasOwn(metadata.sha256, textProjectionFile);
   if (hasProjection) await verify(path, metadata, textProjectionFile, signal);
   const folder: ModelFolder = {
@@ -73,6 +79,7 @@ export async function readModelFolder(path: string, kind: ModelKind, signal?: Ab
     config,
     metadata,
     weights: await readSafetensorsHeader(join(path, weightsFile)),
+    ...(hasStages ? { stages: join(path, stagesFile) } : {}),
     ...(hasProjection ? { textProjection: join(path, textProjectionFile) } : {}),
   };
   checkShapes(folder);
@@ -187,4 +194,16 @@ export function perceptualName(folder: ModelFolder, network: "lpips" | "vgg16"):
   if (folder.config["backbone"] === "random-vgg") return "random-vgg";
   if (network === "vgg16") return "vgg16";
   return folder.config["calibrated"] === true ? "lpips" : "vgg16-uncalibrated";
+}
+
+/** Files for a run with activation checkpointing. Throws ERR_MODEL_NOT_FOUND for a folder without a staged graph. */
+export function stagedFiles(folder: ModelFolder): ModelFiles {
+  if (folder.stages === undefined) {
+    throw codedError(
+      "ERR_MODEL_NOT_FOUND",
+      `${folder.path} has no ${stagesFile}, which gradient_checkpointing needs; export the model again`,
+      { details: { path: folder.path, file: stagesFile } },
+    );
+  }
+  return { graph: folder.stages, weights: folder.files.weights };
 }

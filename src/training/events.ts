@@ -22,6 +22,10 @@ export interface StepEvent {
   readonly dataWaitMs: number;
   /** Milliseconds of computation on the job thread. */
   readonly computeMs: number;
+  /** fp16 only: scale of the next step's loss. */
+  readonly lossScale?: number;
+  /** fp16 only: a scaled gradient overflowed, the weights were left as they are. */
+  readonly skipped?: boolean;
   /** First step of a run only: gradient norm of each weighted loss term before any update. */
   readonly gradientNorms?: Readonly<Record<string, number>>;
 }

@@ -10,6 +10,7 @@ import {
   graphFile,
   type ModelFolder,
   metadataFile,
+  stagesFile,
   textProjectionFile,
   weightsFile,
 } from "../models/model-folder.ts";
@@ -39,6 +40,7 @@ export async function exportModelFolder(path: string, request: ExportRequest): P
   const { source } = request;
   return writeFolder(path, async (folder) => {
     await copyFile(source.files.graph, join(folder, graphFile));
+    if (source.stages !== undefined) await copyFile(source.stages, join(folder, stagesFile));
     await copyFile(join(source.path, configFile), join(folder, configFile));
     const paths = {
       model: join(folder, weightsFile),
@@ -46,7 +48,12 @@ export async function exportModelFolder(path: string, request: ExportRequest): P
     };
     await request.write(paths, folder);
     await checkTensors(join(folder, weightsFile), source);
-    const files = [graphFile, weightsFile, ...(request.withTextProjection === true ? [textProjectionFile] : [])];
+    const files = [
+      graphFile,
+      ...(source.stages === undefined ? [] : [stagesFile]),
+      weightsFile,
+      ...(request.withTextProjection === true ? [textProjectionFile] : []),
+    ];
     const digests = new Map<string, FileDigest>();
     for (const name of files) digests.set(name, await digestFile(join(folder, name)));
     const metadata = {
@@ -104,7 +111,7 @@ export async function copyModelFolder(source: ModelFolder, path: string): Promis
   if (source.path === path) return;
   await writeFolder(path, async (folder) => {
     await mkdir(folder, { recursive: true });
-    for (const name of [graphFile, weightsFile, configFile, metadataFile, cardFile, textProjectionFile]) {
+    for (const name of [graphFile, stagesFile, weightsFile, configFile, metadataFile, cardFile, textProjectionFile]) {
       if (await exists(join(source.path, name))) await copyFile(join(source.path, name), join(folder, name));
     }
   });

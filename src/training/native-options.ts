@@ -1,18 +1,21 @@
 /** Configuration → options of the native trainer. */
-import type { NativeTrainerOptions } from "../addon/native-types.ts";
-import type { TrainerConfig } from "../config/training-config.ts";
-import { numberOf } from "../models/model-folder.ts";
+import type { AdversarialOptions, ModelFiles, NativeTrainerOptions } from "../addon/native-types.ts";
+import type { TrainerConfig, VAETrainerConfig } from "../config/training-config.ts";
+import { type ModelFolder, numberOf, stagedFiles } from "../models/model-folder.ts";
 import { type TrainingModels, textProjection } from "./training-plan.ts";
 
 export function nativeOptions(config: TrainerConfig, models: TrainingModels, device: string): NativeTrainerOptions {
   const { optimizer, lr_scheduler: schedule } = config;
+  const files = (folder: ModelFolder): ModelFiles =>
+    config.gradient_checkpointing ? stagedFiles(folder) : folder.files;
   const common = {
     device,
     precision: config.precision,
+    channelsLast: config.memory_format === "channels_last" || (config.memory_format === "auto" && device !== "cpu"),
     threads: config.threads,
     seed: config.seed,
     rank: 0,
-    model: models.model.files,
+    model: files(models.model),
     optimizer: {
       learningRate: optimizer.learning_rate,
       beta1: optimizer.betas[0],
@@ -20,6 +23,7 @@ export function nativeOptions(config: TrainerConfig, models: TrainingModels, dev
       eps: optimizer.eps,
       weightDecay: optimizer.weight_decay,
       maxGradNorm: optimizer.max_grad_norm,
+      stateBits: optimizer.state_bits,
     },
     schedule: {
       type: schedule.type,
@@ -35,7 +39,7 @@ export function nativeOptions(config: TrainerConfig, models: TrainingModels, dev
     return {
       ...common,
       kind: "vae",
-      ...(models.perceptual === undefined ? {} : { perceptual: models.perceptual.files }),
+      ...(models.perceptual === undefined ? {} : { perceptual: files(models.perceptual) }),
       vaeLoss: {
         reduction: config.loss.reduction,
         reconstruction: config.loss.reconstruction,
@@ -43,6 +47,7 @@ export function nativeOptions(config: TrainerConfig, models: TrainingModels, dev
         perceptualWeight: config.loss.perceptual_weight,
         perceptual: config.perceptual?.network ?? "lpips",
       },
+      ...(config.adversarial === undefined ? {} : { adversarial: adversarialOptions(config.adversarial, common) }),
     };
   }
   const projection = textProjection(models);
@@ -50,7 +55,7 @@ export function nativeOptions(config: TrainerConfig, models: TrainingModels, dev
     ...common,
     kind: "unet",
     vae: models.vae!.files,
-    glyphEncoder: models.glyphEncoder!.files,
+    glyphEncoder: config.glyph_encoder.trainable ? files(models.glyphEncoder!) : models.glyphEncoder!.files,
     ...(projection === undefined ? {} : { textProjection: projection }),
     unetLoss: {
       predictionType: config.loss.prediction_type,
@@ -61,6 +66,28 @@ export function nativeOptions(config: TrainerConfig, models: TrainingModels, dev
       fullMaskShare: config.loss.full_mask_share,
       scalingFactor: numberOf(models.vae!, "scaling_factor"),
       trainGlyphEncoder: config.glyph_encoder.trainable,
+      offsetNoise: config.loss.offset_noise,
+      inputPerturbation: config.loss.input_perturbation,
+    },
+  };
+}
+
+/** The discriminator's AdamW takes what is not its own from the autoencoder's. */
+function adversarialOptions(
+  config: NonNullable<VAETrainerConfig["adversarial"]>,
+  { optimizer }: Pick<NativeTrainerOptions, "optimizer">,
+): AdversarialOptions {
+  return {
+    startStep: config.start_step,
+    weight: config.weight,
+    channels: config.channels,
+    layers: config.layers,
+    optimizer: {
+      ...optimizer,
+      learningRate: config.learning_rate,
+      beta1: config.betas[0],
+      beta2: config.betas[1],
+      weightDecay: 0,
     },
   };
 }

@@ -209,6 +209,7 @@ function stepEvent(
     etaSeconds: (run.config.max_train_steps - run.step) * seconds,
     dataWaitMs,
     computeMs: result.computeMs,
+    ...(result.lossScale === undefined ? {} : { lossScale: result.lossScale, skipped: result.skipped === true }),
     ...(gradientNorms === undefined ? {} : { gradientNorms }),
   };
 }

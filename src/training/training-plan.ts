@@ -177,6 +177,8 @@ export function planTraining(
       trainableValues: parameters.trainable,
       ema: config.ema_decay > 0,
       precision: config.precision,
+      stateBits: config.optimizer.state_bits,
+      checkpointing: config.gradient_checkpointing,
       microBatch: config.train_batch_size,
       networks: config.kind === "vae" ? vaeNetworks(config, models) : [unetNetwork(config, models)],
     }),

@@ -64,6 +64,12 @@ export function pageLikeBytes(count: number, height: number, width: number, seed
   return data;
 }
 
+/** The same network in pieces: runs with activation checkpointing. */
+export const stagedFiles = (kind: Parameters<typeof tinyFiles>[0]): ModelFiles => ({
+  ...tinyFiles(kind),
+  graph: join(tinyFolder(kind), "stages.pt"),
+});
+
 export function vaeBatch(size: number, height: number, width: number, seed = 1): NativeBatch {
   return {
     ids: BigUint64Array.from({ length: size }, (_, i) => BigInt(seed * 1000 + i)),
@@ -97,10 +103,19 @@ export const projectionWidths = (): { inputWidth: number; outputWidth: number } 
 const common = {
   device: "cpu",
   precision: "fp32",
+  channelsLast: false,
   threads: 0,
   seed: 5,
   rank: 0,
-  optimizer: { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, maxGradNorm: 1 },
+  optimizer: {
+    learningRate: 1e-3,
+    beta1: 0.9,
+    beta2: 0.999,
+    eps: 1e-8,
+    weightDecay: 0.01,
+    maxGradNorm: 1,
+    stateBits: 32,
+  },
   schedule: { type: "constant", warmupSteps: 0, totalSteps: 100, cycles: 1 },
   emaDecay: 0,
   augment: { rotation: 0, brightness: 0, contrast: 0 },
@@ -148,6 +163,8 @@ export function unetOptions(
       fullMaskShare: 0,
       scalingFactor: 0.18215,
       trainGlyphEncoder: false,
+      offsetNoise: 0,
+      inputPerturbation: 0,
       ...loss,
     },
     ...more,

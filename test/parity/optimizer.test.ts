@@ -13,7 +13,10 @@ describe("AdamW", () => {
   it("ten steps with accumulation, clipping, a schedule and EMA give the reference's losses, weights and averages", async () => {
     const native = await loadNative();
     const schedule: ScheduleOptions = { type: "cosine_with_restarts", warmupSteps: 3, totalSteps: 10, cycles: 2 };
-    const optimizer = { learningRate: 2e-3, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.02, maxGradNorm: 0.05 };
+    const optimizer = {
+      ...{ learningRate: 2e-3, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.02, maxGradNorm: 0.05 },
+      stateBits: 32 as const,
+    };
     const options = vaeOptions({}, { schedule, optimizer, emaDecay: 0.95 });
     const inputs: Record<string, HostTensor> = {};
     const steps = Array.from({ length: 10 }, (_, step) =>

@@ -18,6 +18,8 @@ const latents = [size, 4, height / 4, width / 4];
 const fixed = {
   posteriorNoise: normalTensor(latents, 3),
   noise: normalTensor(latents, 4),
+  offsetNoise: normalTensor([size, 4, 1, 1], 5),
+  perturbation: normalTensor(latents, 6),
   timesteps: { data: BigInt64Array.of(7n, 480n, 999n), shape: [size], dtype: "int64" } satisfies HostTensor,
 };
 const watched = [
@@ -41,6 +43,7 @@ const cases: Partial<UnetLossOptions>[] = [
   { predictionType: "v_prediction", maskedFill: "-1", snrGamma: 5 },
   { predictionType: "epsilon", maskedFill: "-1", snrGamma: 5, maskedWeight: 3 },
   { predictionType: "epsilon", maskedFill: "0", trainGlyphEncoder: true },
+  { predictionType: "v_prediction", maskedFill: "0", offsetNoise: 0.1, inputPerturbation: 0.2 },
 ];
 
 describe("UNet loss", () => {
@@ -66,6 +69,8 @@ describe("UNet loss", () => {
         posterior_noise: fixed.posteriorNoise,
         noise: fixed.noise,
         timesteps: fixed.timesteps,
+        offset_noise: fixed.offsetNoise,
+        perturbation: fixed.perturbation,
         "text_projection.weight": weight,
         "text_projection.bias": bias,
       },

@@ -6,6 +6,8 @@ const input = {
   trainableValues: 600,
   ema: true,
   precision: "fp32",
+  stateBits: 32,
+  checkpointing: false,
   microBatch: 2,
   networks: [{ channels: 16, height: 64, width: 256, layersPerBlock: 1, attention: false }],
 } as const;
