@@ -37,6 +37,7 @@ export { writeSyntheticDataset } from "./datasets/synthesizer/write-dataset.ts";
 export type { Entity, EntityType } from "./detection/entity.ts";
 export { entityTypes } from "./detection/entity.ts";
 export type { OcrEngine, OcrLine, OcrOptions, OcrPage, OcrWord } from "./detection/ocr.ts";
+export { createTesseractEngine, type TesseractOptions } from "./detection/tesseract-engine.ts";
 export type { DocumentInput } from "./documents/decode.ts";
 export type { DocumentFormat, Page } from "./documents/document.ts";
 export { listDocuments, removeStaleTemporaries, writeFileAtomic } from "./documents/files.ts";
