@@ -180,11 +180,14 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     siret, siren, n siren, rcs, ape, code ape, naf, numero fiscal, n fiscal, nif, cif, n i f, c i f, nif cif,
     cif nif, nif iva, n iva, numero de identificacion fiscal, registro mercantil, p iva, piva, partita iva, part
     iva, cod fisc, codice fiscale, c f, cod fiscale, rea, registro imprese, n rea, btw, btw nr, btw nummer, btw
-    id, btw identificatienummer, kvk, kvk nr, kvk nummer, k v k, fiscaal nummer, rsin, ondernemingsnummer, no
+    id, itin, itin no, fein, employer id no, employer identification number, federal tax id, permanent account number,
+    pan no, pan number, gstin no, gstin number, steuerliche identifikationsnummer,
+    steuer identifikationsnummer, nip, nip no, btw identificatienummer, kvk, kvk nr, kvk nummer, k v k, fiscaal nummer, rsin, ondernemingsnummer, no
     pendaftaran, no syarikat, no cukai
   `,
   idNumber: `
-    id, id no, id number, ssn, s s n, ic no, ic, nric, passport, nino, nhs no, nhs number, mrn, dni, nie, bsn,
+    id, id no, id number, aadhaar, aadhaar no, aadhaar number, aadhar, aadhar no, uidai, uidai no, ni no, ni number,
+    nric fin, nric no, fin no, fin number, my kad, mykad no, ssn, s s n, ic no, ic, nric, passport, nino, nhs no, nhs number, mrn, dni, nie, bsn,
     cpf, cnp, egn, pesel, mykad, kad pengenalan, no kp, no k p, cin, cni, nir, svnr, sv nummer, rvnr, our ref,
     our reference, your ref, your reference, ref no, file no, file number, case no, claim no, employee no,
     licence no, license no, driver s license, driver s licence, personalnummer, kundennummer, kunden nr, kd nr,

@@ -61,9 +61,49 @@ describe("numbers and forms", () => {
     ["tax_id", "GST 6% 23.93 0.00", []],
     ["id_number", "Passport No. C01X00T47", ["C01X00T47"]],
     ["id_number", "SSN 123-45-6789", ["123-45-6789"]],
+    ["id_number", "123-45-6789", ["123-45-6789"]],
+    ["id_number", "000-45-6789", []],
+    ["tax_id", "912-90-3456", ["912-90-3456"]],
+    ["tax_id", "912-49-3456", []],
+    ["tax_id", "EIN: 12-3456789", ["12-3456789"]],
+    ["tax_id", "12-3456789", []],
+    ["tax_id", "27AAPFU0939F1ZV", ["27AAPFU0939F1ZV"]],
+    ["tax_id", "27AAPFU0939F1ZW", []],
+    ["tax_id", "PAN No. AAAPL1234C", ["AAAPL1234C"]],
+    ["tax_id", "36 574 261 809", ["36 574 261 809"]],
+    ["tax_id", "36 574 261 808", []],
+    ["tax_id", "36574261809", []],
+    ["tax_id", "Steuerliche Identifikationsnummer: 36574261809", ["36574261809"]],
+    ["tax_id", "NIP: 856-734-62-15", ["856-734-62-15"]],
+    ["tax_id", "PL8567346215", ["PL8567346215"]],
+    ["id_number", "Aadhaar No: 2341 2341 2346", ["2341 2341 2346"]],
+    ["id_number", "2341 2341 2346", []],
+    ["id_number", "S1234567D", ["S1234567D"]],
+    ["id_number", "S1234567E", []],
+    ["id_number", "AA 12 34 56 A", ["AA 12 34 56 A"]],
+    ["id_number", "QQ 12 34 56 C", []],
+    ["id_number", "NHS number: 943 476 5919", ["943 476 5919"]],
+    ["id_number", "943 476 5919", []],
+    ["id_number", "BSN 111222333", ["111222333"]],
+    ["id_number", "111222333", []],
+    ["id_number", "770305-02-1234", ["770305-02-1234"]],
+    ["id_number", "770305-00-1234", []],
+    ["id_number", "770231-02-1234", []],
+    ["id_number", "L898902C36UTO7408122F1204159ZE184226B<<<<<10", ["L898902C36UTO7408122F1204159ZE184226B<<<<<10"]],
   ])("%s in '%s' gives %j", async (type, text, values) => {
     expect(await found(type, text)).toEqual(values);
   });
+});
+
+it("says why it took a number", async () => {
+  const reasons = (row: string): string[] =>
+    createDetector()
+      .detect(page(row), 0)
+      .map(({ reason }) => reason);
+  expect(await reasons("BSN 111222333")).toEqual(["label and check digits"]);
+  expect(await reasons("BSN 111222334")).toEqual(["label"]);
+  expect(await reasons("D231458907UTO7408122F1204159<<<<<<<6")).toEqual(["check digits"]);
+  expect(await reasons("D231458907UTO7408122F1204159<<<<<<<7")).toEqual(["machine-readable line"]);
 });
 
 describe("persons", () => {

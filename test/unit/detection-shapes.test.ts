@@ -1,12 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { addressScore, isCountry, strongAddress, weakAddress } from "../../src/detection/address-shapes.ts";
-import {
-  checkVat,
-  isFrenchSocialSecurity,
-  isItalianFiscalCode,
-  isSpanishId,
-  passesLuhn,
-} from "../../src/detection/check-digits.ts";
 import { hasLegalForm, isCompanyLike } from "../../src/detection/company-words.ts";
 import { findDamagedDate, findDates, findPartialDate } from "../../src/detection/date-shapes.ts";
 import { fold, mendDigits, tokenize } from "../../src/detection/fold.ts";
@@ -189,46 +182,5 @@ describe("folding", () => {
 
   it("parts letters from digits and raised signs", () => {
     expect(tokenize("nº 12ab").map(({ text }) => text)).toEqual(["n", "12", "ab"]);
-  });
-});
-
-describe("check digits", () => {
-  it("hold for real forms and fail with a digit changed", () => {
-    expect(passesLuhn("4111111111111111")).toBe(true);
-    expect(passesLuhn("4111111111111112")).toBe(false);
-    for (const vat of [
-      "DE136695976",
-      "IT12345670017",
-      "FR40303265045",
-      "NL004495445B01",
-      "BE0428759497",
-      "ATU13585627",
-      "ESB58378431",
-      "GB980780684",
-      "GB100000034",
-      "GB100000089",
-    ]) {
-      expect(checkVat(vat), vat).toBe("valid");
-    }
-    for (const vat of [
-      "DE136695977",
-      "IT12345670018",
-      "FR41303265045",
-      "NL004495446B01",
-      "BE0428759498",
-      "ATU13585628",
-      "ESB58378432",
-      "GB980780685",
-    ]) {
-      expect(checkVat(vat), vat).toBe("form");
-    }
-    expect(checkVat("XX123")).toBeUndefined();
-    expect(isSpanishId("12345678Z")).toBe(true);
-    expect(isSpanishId("X1234567L")).toBe(true);
-    expect(isSpanishId("12345678A")).toBe(false);
-    expect(isItalianFiscalCode("RSSMRA85T10A562S")).toBe(true);
-    expect(isItalianFiscalCode("RSSMRA85T10A562T")).toBe(false);
-    expect(isFrenchSocialSecurity("255081416802538")).toBe(true);
-    expect(isFrenchSocialSecurity("255081416802539")).toBe(false);
   });
 });

@@ -2,7 +2,8 @@ import { isValidBBAN, isValidIBAN } from "ibantools";
 import { parsePhoneNumberFromString } from "libphonenumber-js/min";
 import { describe, expect, it } from "vitest";
 import type { EntityType } from "../../src/detection/entity.ts";
-import { checkSchemes } from "../../src/replacement/fakes/check-digits.ts";
+import { passesMrz } from "../../src/identifiers/machine-readable.ts";
+import { schemesOf } from "../../src/identifiers/schemes.ts";
 import { createPseudonymizer } from "../../src/replacement/pseudonyms.ts";
 import { entitiesOf } from "./helpers/entities.ts";
 
@@ -74,27 +75,53 @@ describe("card numbers", () => {
 
 describe("identifiers", () => {
   it.each([
-    ["de-vat", "DE136695976"],
+    ["de-vat", "DE 136 695 976"],
+    ["de-tax-id", "36 574 261 809"],
     ["at-vat", "ATU13585627"],
-    ["be-vat", "BE0428759497"],
-    ["fr-vat", "FR40303265045"],
-    ["gb-vat", "GB980780684"],
+    ["be-vat", "BE 0428.759.497"],
+    ["fr-vat", "FR40 303 265 045"],
+    ["fr-nir", "2 55 08 14 168 025 38"],
+    ["gb-vat", "GB 980 7806 84"],
+    ["gb-nino", "AA 12 34 56 A"],
+    ["gb-nhs", "943 476 5919"],
+    ["gb-utr", "1955839661"],
     ["it-vat", "IT00743110157"],
+    ["it-fiscal-code", "RSSMRA85T10A562S"],
+    ["es-dni", "12345678-Z"],
+    ["es-nie", "X-1234567-L"],
+    ["es-cif", "A58818501"],
+    ["es-cif", "Q2818002D"],
     ["nl-vat", "NL004495445B01"],
-    ["pl-nip", "PL8567346215"],
-    ["de-tax-id", "36574261809"],
-    ["nhs", "9434765919"],
-    ["luhn", "49927398716"],
-  ])("with check digits keep them right: %s", (name, original) => {
-    const scheme = checkSchemes.find((s) => s.name === name)!;
-    expect(scheme.valid(original)).toBe(true);
-    const wrong = original.replace(/\d(?=\D*$)/, (d) => String((Number(d) + 1) % 10));
-    if (name !== "nl-vat") expect(scheme.valid(wrong)).toBe(false);
-    const used = checkSchemes.find((s) => s.valid(original))!;
-    for (const fake of manyFakes("tax_id", original)) {
-      expect(used.valid(fake), fake).toBe(true);
-      expect(shape(fake)).toBe(shape(original));
-      expect(fake.slice(0, 2).replace(/\d/g, "")).toBe(original.slice(0, 2).replace(/\d/g, ""));
+    ["nl-vat-2020", "NL000099998B57"],
+    ["nl-bsn", "1112.22.333"],
+    ["pl-nip", "856-734-62-15"],
+    ["us-ssn", "123-45-6789"],
+    ["us-itin", "912-90-3456"],
+    ["us-ein", "12-3456789"],
+    ["my-kad", "770305-02-1234"],
+    ["sg-nric", "S1234567D"],
+    ["sg-nric", "F1234567N"],
+    ["in-gstin", "27AAPFU0939F1ZV"],
+    ["in-pan", "AAAPL1234C"],
+    ["in-aadhaar", "2341 2341 2346"],
+    ["luhn", "4992739871-6"],
+  ])("of the scheme %s stay of it, in their grouping: %s", (name, original) => {
+    expect(schemesOf(original).map((known) => known.name)).toContain(name);
+    const satisfied = schemesOf(original);
+    for (const fake of manyFakes("id_number", original)) {
+      for (const known of satisfied) expect(schemesOf(fake), `${fake} ${known.name}`).toContain(known);
+      expect(fake.replace(/[A-Za-z\d]/g, "X")).toBe(original.replace(/[A-Za-z\d]/g, "X"));
+      expect(fake).not.toBe(original);
+    }
+  });
+
+  it("in machine-readable lines keep state, dates and check digits right", () => {
+    const original = "L898902C36UTO7408122F1204159ZE184226B<<<<<10";
+    for (const fake of manyFakes("id_number", original)) {
+      expect(passesMrz(fake), fake).toBe(true);
+      expect(fake.slice(10, 13)).toBe("UTO");
+      expect(fake).toMatch(/^.{13}\d\d(0[1-9]|1[0-2])([01]\d|2[0-8])\dF/);
+      expect(fake).not.toContain("L898902C3");
     }
   });
 

@@ -8,8 +8,11 @@ import { faker as french } from "@faker-js/faker/locale/fr";
 import { faker as italian } from "@faker-js/faker/locale/it";
 import { faker as dutch } from "@faker-js/faker/locale/nl";
 import { parsePhoneNumberFromString } from "libphonenumber-js";
+import { inventCard } from "../../identifiers/card.ts";
+import { inventIban } from "../../identifiers/iban.ts";
+import { type Draw, fill, printAs } from "../../identifiers/scheme.ts";
+import { schemeNamed } from "../../identifiers/schemes.ts";
 import type { Random } from "../random.ts";
-import { cardNumber, iban, taxId } from "./check-digits.ts";
 import type { Language } from "./languages.ts";
 import { de } from "./words/de.ts";
 import { en } from "./words/en.ts";
@@ -192,6 +195,28 @@ const malaysian = {
     "EVER BRIGHT",
   ],
 } as const;
+
+const taxSchemes: Readonly<Record<Exclude<Country, "MY">, readonly string[]>> = {
+  US: ["us-ein"],
+  GB: ["gb-vat"],
+  DE: ["de-vat"],
+  FR: ["fr-vat"],
+  ES: ["es-cif", "es-cif", "es-dni"],
+  IT: ["it-vat"],
+  NL: ["nl-vat"],
+};
+
+/** Germany's identity cards have a number of their own, which the general patterns look like; its tax number is personal. */
+const personSchemes: Readonly<Record<Country, readonly string[]>> = {
+  US: ["us-ssn"],
+  GB: ["gb-nino", "gb-nhs"],
+  MY: ["my-kad"],
+  DE: ["de-tax-id"],
+  FR: ["fr-nir"],
+  ES: ["es-dni", "es-nie"],
+  IT: ["it-fiscal-code"],
+  NL: ["nl-bsn"],
+};
 
 export interface CalendarDate {
   readonly year: number;
@@ -429,7 +454,8 @@ export class Inventor {
 
   /** A valid IBAN in groups of four, or without spaces. */
   iban(): string {
-    const number = iban(this.country === "US" ? "GB" : this.country === "MY" ? "DE" : this.country, this.#random);
+    const country = this.country === "US" ? "GB" : this.country === "MY" ? "DE" : this.country;
+    const number = inventIban(country, this.#draw);
     return this.#random.chance(0.85) ? number.replace(/(.{4})(?=.)/g, "$1 ") : number;
   }
 
@@ -439,7 +465,7 @@ export class Inventor {
 
   /** A valid card number in groups of four, with dashes or without any. */
   card(): string {
-    return cardNumber(this.#random).replace(
+    return inventCard(this.#draw).replace(
       /(.{4})(?=.)/g,
       `$1${this.#random.weighted([
         [" ", 6],
@@ -449,28 +475,35 @@ export class Inventor {
     );
   }
 
+  /** A company's tax number of the country, with right check digits where it has them, as it is printed there. */
   taxId(): string {
-    const id = taxId(this.country, this.#random);
-    if (this.country === "FR" && this.#random.chance(0.5))
-      return `${id.slice(0, 4)} ${id.slice(4, 7)} ${id.slice(7, 10)} ${id.slice(10)}`;
-    if (this.country === "DE" && this.#random.chance(0.3))
-      return `${id.slice(0, 2)} ${id.slice(2, 5)} ${id.slice(5, 8)} ${id.slice(8)}`;
-    if (this.country === "GB" && this.#random.chance(0.5))
-      return `${id.slice(0, 2)} ${id.slice(2, 5)} ${id.slice(5, 9)} ${id.slice(9)}`;
-    return id;
+    // Malaysian tax numbers have no public rule.
+    return this.country === "MY" ? fill("000#########", this.#draw) : this.#identifier(taxSchemes[this.country]);
   }
 
-  /** A number of a person's document or file: letters and digits. */
+  /** A number of a person's document or file: the country's own, or letters and digits. */
   idNumber(): string {
-    const random = this.#random;
-    const letter = (): string => random.pick([..."ABCDEFGHJKLMNPRSTVWXYZ"]);
-    return random.weighted([
-      [`${letter()}${letter()}${random.digits(7)}`, 3],
-      [`${letter()}${random.digits(8)}`, 3],
-      [`${random.digits(6)}-${random.digits(2)}-${random.digits(4)}`, this.country === "MY" ? 5 : 1],
-      [`${letter()}${random.digits(2)}${letter()}${letter()}${random.digits(3)}${letter()}${random.digits(1)}`, 2],
-    ]);
+    return this.#random.chance(0.4)
+      ? this.#identifier(personSchemes[this.country])
+      : fill(
+          this.#random.weighted([
+            ["@@#######", 3],
+            ["@########", 3],
+            ["######-##-####", 1],
+            ["@##@@###@#", 2],
+          ]),
+          this.#draw,
+        );
   }
+
+  #identifier(names: readonly string[]): string {
+    const scheme = schemeNamed(this.#random.pick(names));
+    const number = scheme.invent(this.#draw);
+    const fitting = scheme.layouts.filter((layout) => layout.split("X").length - 1 === number.length);
+    return fitting.length === 0 ? number : printAs(number, this.#random.pick(fitting));
+  }
+
+  readonly #draw: Draw = (limit) => this.#random.int(0, limit - 1);
 
   date(firstYear = 2012, lastYear = 2025): CalendarDate {
     return {

@@ -1,4 +1,4 @@
-import { passesLuhn } from "../check-digits.ts";
+import { isCardNumber } from "../../identifiers/card.ts";
 import type { Finding, Recognizer } from "../entity.ts";
 import { mendDigits } from "../fold.ts";
 import { labelBefore } from "../labels.ts";
@@ -11,10 +11,6 @@ const loosePattern = /(?<![\d*xX])(?:\d[ -]?){12,18}\d(?!\d)/g;
 /** "XXXX XXXX XXXX 8381", "4910-12**-****-7501", "************7501". */
 const masked = /(?<![\p{L}\d])(?:\d{4}[ -]?)?(?:\d{0,2}[*xX•#]{2,}[ -]?)+[*xX•#\d]*\d{3,4}(?!\d)/gu;
 
-/** First digits and lengths of Visa, Mastercard, American Express, Discover, UnionPay, Diners; barcodes have others. */
-const issuer =
-  /^(?:4(?:\d{12}|\d{15})|5[1-5]\d{14}|2(?:2[2-9]|[3-6]\d|7[012])\d{13}|3[47]\d{13}|(?:6011|64[4-9]\d|65\d\d)\d{12}|62\d{14}|3(?:0[0-5]|[689]\d)\d{11})$/;
-
 /** Payment card numbers: issuer's first digits and check digit, or a label; masked ones with their last digits. */
 export const cardRecognizer: Recognizer = {
   name: "card",
@@ -25,7 +21,7 @@ export const cardRecognizer: Recognizer = {
       const mended = mendDigits(text);
       for (const match of mended.matchAll(pattern)) {
         const digits = match[0].replace(/\D/g, "");
-        if (!issuer.test(digits) || !passesLuhn(digits) || /^(\d)\1+$/.test(digits)) continue;
+        if (!isCardNumber(digits)) continue;
         findings.push({
           type: "card",
           line,

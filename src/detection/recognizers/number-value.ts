@@ -1,5 +1,7 @@
-/** Numbers of persons and companies that stand behind a label. */
+/** Numbers of persons and companies: behind a label, or in a form that needs none. */
+import { schemesOf } from "../../identifiers/schemes.ts";
 import type { EntityType, Finding } from "../entity.ts";
+import { type IdentifierForm, identifierForms } from "../identifier-forms.ts";
 import { type Label, type Located, valueCandidates } from "../labels.ts";
 import type { OcrPage } from "../ocr.ts";
 import { isAmount } from "../text-shapes.ts";
@@ -51,8 +53,30 @@ export function labelledNumbers(
       // Under a label anything may stand; only a line that is the number alone is its value.
       if (value === undefined || (candidate.place === "below" && value.text.length < 0.7 * candidate.text.length))
         continue;
-      return [{ type, line: value.line, span: value.span, score: options.score, reason: "label" }];
+      const checked = schemesOf(value.text).some(({ kind, shownBy }) => kind !== "general" && shownBy === "check");
+      return [
+        {
+          type,
+          line: value.line,
+          span: value.span,
+          score: checked ? Math.max(options.score, 0.9) : options.score,
+          reason: checked ? "label and check digits" : "label",
+        },
+      ];
     }
     return [];
   });
 }
+
+/** The matches of a form in the text of a line (the line itself, or as long as it). */
+export const matchesOf = ({ type, pattern, judge }: IdentifierForm, text: string, line: number): Finding[] =>
+  [...text.matchAll(pattern)].flatMap((match) => {
+    const judged = judge(match[0]);
+    return judged ? [{ type, line, span: [match.index, match.index + match[0].length] as const, ...judged }] : [];
+  });
+
+/** The numbers of a type that need no label. */
+export const standingAlone = (page: OcrPage, type: EntityType): Finding[] =>
+  identifierForms
+    .filter((form) => form.type === type)
+    .flatMap((form) => page.lines.flatMap(({ text }, line) => matchesOf(form, text, line)));

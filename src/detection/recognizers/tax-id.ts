@@ -1,13 +1,10 @@
-import { checkVat } from "../check-digits.ts";
 import type { Recognizer } from "../entity.ts";
 import { mendDigits } from "../fold.ts";
+import { vatForm } from "../identifier-forms.ts";
 import { labelsOf } from "../labels.ts";
 import type { OcrPage } from "../ocr.ts";
 import { findParties } from "../zones.ts";
-import { labelledNumbers } from "./number-value.ts";
-
-const vatNumber =
-  /(?<![A-Z\d])(?:DE\s?\d{3}\s?\d{3}\s?\d{3}|GB\s?\d{3}\s?\d{4}\s?\d{2}|FR\s?\d{2}\s?\d{3}\s?\d{3}\s?\d{3}|IT\s?\d{11}|NL\s?\d{9}\s?[B8]\s?\d{2}|ES\s?[A-Z\d]\d{7}[A-Z\d]|AT\s?U\s?\d{8}|BE\s?[01]\d{3}[.\s]?\d{3}[.\s]?\d{3})(?![A-Z\d])/g;
+import { labelledNumbers, matchesOf, standingAlone } from "./number-value.ts";
 
 /** Registrations that stand without a label under a company's name: "(801580-T)", "JM0325955-V", "201901012345 (1234567-X)". */
 const registration = /(?<![\p{L}\d-])(?:\d{12}\s*\(\s*)?[A-Z]{0,3}\d{4,9}\s?-\s?[A-Z](?![\p{L}\d-])/gu;
@@ -18,20 +15,13 @@ export const taxIdRecognizer: Recognizer = {
   types: ["tax_id"],
   find(page) {
     const labels = labelsOf(page).filter(({ kind }) => kind === "taxId");
-    const findings = labelledNumbers(page, labels, "tax_id", { minDigits: 4, score: 0.85 });
+    const findings = [
+      ...labelledNumbers(page, labels, "tax_id", { minDigits: 4, score: 0.85 }),
+      ...standingAlone(page, "tax_id"),
+      ...page.lines.flatMap(({ text }, line) => matchesOf(vatForm, mendDigits(text), line)),
+    ];
     const header = senderReach(page);
     page.lines.forEach(({ text, box }, line) => {
-      for (const match of mendDigits(text).matchAll(vatNumber)) {
-        const check = checkVat(match[0].replace(/[^A-Z\d]/g, ""));
-        const score = check === "valid" ? 0.95 : 0.65;
-        findings.push({
-          type: "tax_id",
-          line,
-          span: [match.index, match.index + match[0].length],
-          score,
-          reason: check === "valid" ? "check digits" : "form",
-        });
-      }
       if (box[1] > header) return;
       for (const match of text.toUpperCase().matchAll(registration)) {
         findings.push({

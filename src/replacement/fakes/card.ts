@@ -1,5 +1,6 @@
 /** Payment card numbers. */
-import { isLuhnValid, withLuhnDigit } from "./check-digits.ts";
+import { completeCard } from "../../identifiers/card.ts";
+import { passesLuhn } from "../../identifiers/check-digits.ts";
 import type { FakeMaker } from "./fake.ts";
 
 /**
@@ -11,7 +12,7 @@ export const fakeCard: FakeMaker = (original, { random }) => {
   const hidden = /[*•x#]{2}/iu.test(original);
   const kept = hidden || digits.length < 12 ? 0 : 2;
   let fake = [...digits].map((digit, i) => (i < kept ? digit : String(random.int(10)))).join("");
-  if (!hidden && (isLuhnValid(digits) || digits.length >= 12)) fake = withLuhnDigit(fake);
+  if (!hidden && (passesLuhn(digits) || digits.length >= 12)) fake = completeCard(fake);
   let next = 0;
   return original.replace(/\d/g, () => fake[next++]!);
 };

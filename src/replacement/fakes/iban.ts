@@ -1,10 +1,11 @@
 /** International bank account numbers. */
-import { isValidBBAN, isValidIBAN } from "ibantools";
+import { isValidIBAN } from "ibantools";
+import { completeIban, isFullyValidIban } from "../../identifiers/iban.ts";
 import type { KeyedRandom } from "../keyed-random.ts";
 import { otherLetter } from "../letters.ts";
 import type { FakeMaker } from "./fake.ts";
 
-/** Enough to meet two national check digits by chance (1 in 100) with certainty for all practical purposes. */
+/** Enough to meet national check digits whose rule is not ours (1 in 100) with certainty for all practical purposes. */
 const draws = 5000;
 
 /**
@@ -15,7 +16,7 @@ export const fakeIban: FakeMaker = (original, { random }) => {
   const compact = original.toUpperCase().replace(/[^A-Z0-9]/g, "");
   const national = isValidIBAN(compact);
   let fake = draw(compact, random);
-  for (let i = 1; national && i < draws && !isFullyValid(fake); i++) fake = draw(compact, random);
+  for (let i = 1; national && i < draws && !isFullyValidIban(fake); i++) fake = draw(compact, random);
   let next = 0;
   return original.replace(/[a-z0-9]/giu, (old) => {
     const character = fake[next++]!;
@@ -23,21 +24,10 @@ export const fakeIban: FakeMaker = (original, { random }) => {
   });
 };
 
-const isFullyValid = (iban: string): boolean => isValidIBAN(iban) && isValidBBAN(iban.slice(4), iban.slice(0, 2));
-
 function draw(compact: string, random: KeyedRandom): string {
   const country = compact.slice(0, 2);
   const account = [...compact.slice(4)]
     .map((c) => (/\d/.test(c) ? String(random.int(10)) : otherLetter(c, random)))
     .join("");
-  return country + ibanCheckDigits(country, account) + account;
-}
-
-/** ISO 13616: 98 − (account + country + "00", letters as 10…35) mod 97. */
-function ibanCheckDigits(country: string, account: string): string {
-  let remainder = 0;
-  for (const character of `${account}${country}00`) {
-    for (const digit of String(Number.parseInt(character, 36))) remainder = (remainder * 10 + Number(digit)) % 97;
-  }
-  return String(98 - remainder).padStart(2, "0");
+  return completeIban(`${country}00${account}`);
 }

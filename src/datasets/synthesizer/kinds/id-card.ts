@@ -3,7 +3,7 @@
  * invented; machine-readable lines carry UTO, the code that ICAO 9303 gives to its specimens.
  */
 import type { EntityType } from "../../../detection/entity.ts";
-import { mrzDigit } from "../check-digits.ts";
+import { mrzDigit } from "../../../identifiers/machine-readable.ts";
 import { type Draft, type DraftContext, upper } from "../draft.ts";
 import type { CalendarDate, Inventor, Person } from "../inventor.ts";
 import { accentColour, barcode, logo, scribble, tint } from "../ornaments.ts";
