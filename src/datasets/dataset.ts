@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import sharp from "sharp";
+import { resolveInside } from "../documents/inside-folder.ts";
 import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
-import { resolveInside } from "./inside-folder.ts";
 import { type ManifestFault, readManifest } from "./manifest.ts";
 import type { ManifestRecord, Region, Split } from "./manifest-types.ts";
 import { pause } from "./pause.ts";
@@ -34,6 +34,8 @@ export interface SkippedSample {
   readonly region?: number;
   readonly reason: string;
 }
+
+const missing = { missing: "ERR_DATASET_NOT_FOUND" } as const;
 
 /** `skipped` lists at most this many; `skippedCounts` counts all. */
 const listedSkips = 10_000;
@@ -126,7 +128,7 @@ export class DocumentDataset {
 
   /** The real path of a record's image. @throws ERR_PATH_OUTSIDE_ROOT, ERR_DATASET_NOT_FOUND. */
   imagePath(record: number): Promise<string> {
-    return resolveInside(dirname(this.manifest), this.records[record]!.image);
+    return resolveInside(dirname(this.manifest), this.records[record]!.image, missing);
   }
 }
 
@@ -137,7 +139,7 @@ export function sampleId(recordId: string, region: number): bigint {
 
 async function imageFault(folder: string, record: ManifestRecord): Promise<string | undefined> {
   try {
-    const { width, height } = await sharp(await resolveInside(folder, record.image)).metadata();
+    const { width, height } = await sharp(await resolveInside(folder, record.image, missing)).metadata();
     if (width === record.width && height === record.height) return undefined;
     return "the image has another size than the manifest says";
   } catch (error) {

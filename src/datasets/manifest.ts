@@ -11,8 +11,8 @@ import { createInterface } from "node:readline";
 import { z } from "zod";
 import { entityTypes } from "../detection/entity.ts";
 import { type Box, type Quad, quadBounds } from "../documents/geometry.ts";
+import { pathFault } from "../documents/inside-folder.ts";
 import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
-import { pathFault } from "./inside-folder.ts";
 import { type ManifestRecord, type Region, splits } from "./manifest-types.ts";
 
 const pixel = z.number();

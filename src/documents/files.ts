@@ -1,7 +1,7 @@
-/** Files of documents on disk: finding them, writing them whole or not at all, keeping paths inside a folder. */
+/** Files of documents on disk: finding them, writing them whole or not at all. */
 import { randomBytes } from "node:crypto";
-import { lstat, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
-import { dirname, isAbsolute, join, resolve, sep } from "node:path";
+import { open, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { type AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
 import type { DocumentFormat } from "./document.ts";
 import { magicLength, sniffFormat } from "./format.ts";
@@ -122,47 +122,5 @@ async function formatOfFile(path: string): Promise<DocumentFormat | undefined> {
 const unreadable = (path: string, cause: unknown): AnonymizerError =>
   codedError("ERR_DOCUMENT_NOT_FOUND", `${path} can't be read (${systemCode(cause)})`, { cause });
 
-/**
- * The absolute path of `path` inside `root`, for paths that come from users. It need not exist, but no part of it may
- * lead out: not by `..`, not as an absolute path, not through a link. Throws ERR_PATH_OUTSIDE_ROOT.
- */
-export async function resolveInside(root: string, path: string): Promise<string> {
-  const outside = () => codedError("ERR_PATH_OUTSIDE_ROOT", `${JSON.stringify(path)} leads outside its folder`);
-  if (path.includes("\0") || isAbsolute(path)) throw outside();
-  const base = await realpath(root).catch((error: unknown) => {
-    throw codedError("ERR_PATH_OUTSIDE_ROOT", `The folder ${root} can't be read (${systemCode(error)})`, {
-      cause: error,
-    });
-  });
-  const target = resolve(base, path);
-  if (!isInside(base, target)) throw outside();
-
-  // Links are followed as far as the path exists; what does not exist yet can't be a link.
-  for (let existing = target; ; existing = dirname(existing)) {
-    const real = await realpath(existing).catch((error: unknown) => {
-      // A link to nowhere would be followed by the one who creates the file.
-      if (systemCode(error) === "ENOENT") return undefined;
-      throw codedError("ERR_PATH_OUTSIDE_ROOT", `${JSON.stringify(path)} can't be followed (${systemCode(error)})`, {
-        cause: error,
-      });
-    });
-    if (real === undefined) {
-      if (await isLink(existing)) throw outside();
-      continue;
-    }
-    if (!isInside(base, real)) throw outside();
-    return target;
-  }
-}
-
-const isInside = (root: string, path: string): boolean =>
-  path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
-
-async function isLink(path: string): Promise<boolean> {
-  return lstat(path).then(
-    (info) => info.isSymbolicLink(),
-    () => false,
-  );
-}
-
-const systemCode = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? "unknown reason";
+export const systemCode = (error: unknown): string =>
+  (error as NodeJS.ErrnoException | undefined)?.code ?? "unknown reason";

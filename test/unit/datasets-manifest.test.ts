@@ -2,10 +2,10 @@ import { mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { pathFault, resolveInside } from "../../src/datasets/inside-folder.ts";
 import { type ManifestFault, manifestLine, readManifest, writeManifest } from "../../src/datasets/manifest.ts";
 import type { ManifestRecord } from "../../src/datasets/manifest-types.ts";
 import { splitOf } from "../../src/datasets/split.ts";
+import { pathFault, resolveInside } from "../../src/documents/inside-folder.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -181,12 +181,18 @@ describe("manifest", () => {
 describe("paths inside a folder", () => {
   it("follows links that stay inside and refuses those that leave", async () => {
     await writeFile(join(folder, "a.png"), "");
+    const missing = { missing: "ERR_DATASET_NOT_FOUND" } as const;
     await symlink(join(folder, "a.png"), join(folder, "inside.png"));
     await symlink("/etc/hostname", join(folder, "outside.png"));
-    expect(await resolveInside(folder, "inside.png")).toMatch(/a\.png$/);
-    await expect(resolveInside(folder, "outside.png")).rejects.toMatchObject({ code: "ERR_PATH_OUTSIDE_ROOT" });
-    await expect(resolveInside(folder, "../a.png")).rejects.toMatchObject({ code: "ERR_PATH_OUTSIDE_ROOT" });
-    await expect(resolveInside(folder, "b.png")).rejects.toMatchObject({ code: "ERR_DATASET_NOT_FOUND" });
+    expect(await resolveInside(folder, "inside.png", missing)).toMatch(/a\.png$/);
+    await expect(resolveInside(folder, "outside.png", missing)).rejects.toMatchObject({
+      code: "ERR_PATH_OUTSIDE_ROOT",
+    });
+    await expect(resolveInside(folder, "../a.png", missing)).rejects.toMatchObject({ code: "ERR_PATH_OUTSIDE_ROOT" });
+    await expect(resolveInside(join(folder, "none"), "b.png", missing)).rejects.toMatchObject({
+      code: "ERR_DATASET_NOT_FOUND",
+    });
+    await expect(resolveInside(folder, "b.png", missing)).rejects.toMatchObject({ code: "ERR_DATASET_NOT_FOUND" });
   });
 
   it("allows dots that are part of a name", () => {

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { listDocuments, removeStaleTemporaries, resolveInside, writeFileAtomic } from "../../src/documents/files.ts";
+import { listDocuments, removeStaleTemporaries, writeFileAtomic } from "../../src/documents/files.ts";
+import { resolveInside } from "../../src/documents/inside-folder.ts";
 
 let folder = "";
 beforeEach(async () => {

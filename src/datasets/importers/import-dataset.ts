@@ -4,8 +4,8 @@ import { extname, join } from "node:path";
 import sharp from "sharp";
 import type { OcrEngine } from "../../detection/ocr.ts";
 import { type Box, quadBounds, type Size } from "../../documents/geometry.ts";
+import { resolveInside } from "../../documents/inside-folder.ts";
 import { AnonymizerError, codedError, throwIfAborted } from "../../errors.ts";
-import { resolveInside } from "../inside-folder.ts";
 import { writeManifest } from "../manifest.ts";
 import type { ManifestRecord, Region, Split } from "../manifest-types.ts";
 import { hashParts } from "../random.ts";
@@ -77,7 +77,7 @@ export async function importDataset(options: ImportOptions): Promise<ImportResul
     const names = new Set<string>();
     for await (const page of readPages(options)) {
       throwIfAborted(signal);
-      const path = await resolveInside(source, page.image);
+      const path = await resolveInside(source, page.image, { missing: "ERR_DATASET_NOT_FOUND" });
       const size = await imageSize(path);
       if ((page.width ?? size.width) !== size.width || (page.height ?? size.height) !== size.height) {
         throw codedError(
