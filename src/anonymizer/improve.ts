@@ -6,7 +6,7 @@ import type { Box } from "../documents/geometry.ts";
 import type { Pseudonymizer } from "../replacement/pseudonyms.ts";
 import type { Replacement } from "../replacement/replacement.ts";
 import { coveredShare } from "../verification/painted.ts";
-import { foldText } from "../verification/similarity.ts";
+import { foldText } from "../verification/reading-similarity.ts";
 import { type Painting, touches } from "./painting.ts";
 import type { Proof } from "./proof.ts";
 import { toSameValues } from "./same-value.ts";

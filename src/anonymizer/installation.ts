@@ -4,7 +4,7 @@ import { diagnose } from "../addon/diagnose.ts";
 import { createTesseractEngine } from "../detection/tesseract-engine.ts";
 import { AnonymizerError, throwIfAborted } from "../errors.ts";
 import { fontFaces, fontFile } from "../rendering/fonts.ts";
-import { similarity } from "../verification/similarity.ts";
+import { readingSimilarity } from "../verification/reading-similarity.ts";
 import { missingParts } from "./engine-choice.ts";
 import { drawSamplePage, sampleLines } from "./sample-page.ts";
 
@@ -134,7 +134,7 @@ async function checkReading(): Promise<Finding> {
     try {
       const started = performance.now();
       const { lines } = await engine.read(drawSamplePage(), { timeoutMs: 60_000 });
-      const read = similarity(lines.map((line) => line.text).join(" "), sampleLines.join(" "));
+      const read = readingSimilarity(lines.map((line) => line.text).join(" "), sampleLines.join(" "));
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       if (read < 0.9) {
         const found = `${engine.name} read only ${Math.round(read * 100)} % of a test page`;

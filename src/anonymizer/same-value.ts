@@ -7,7 +7,7 @@ import { spanBox } from "../detection/lines.ts";
 import type { OcrPage } from "../detection/ocr.ts";
 import { type Occurrence, searchLeaks } from "../verification/leak-search.ts";
 import type { PaintedRegion } from "../verification/painted.ts";
-import { foldText } from "../verification/similarity.ts";
+import { foldText } from "../verification/reading-similarity.ts";
 
 export interface SameValue {
   readonly entity: Entity;

@@ -1,6 +1,7 @@
 /** Schema of the anonymizer's configuration (`configs/engine.yaml`). */
 import { z } from "zod";
 import type { EntityType } from "../detection/entity.ts";
+import { leakSimilarity } from "../text/similarity.ts";
 
 // Spelled out because configuration lies below detection; the Record type keeps it equal to `EntityType`.
 const entityTypes: Record<EntityType, true> = {
@@ -94,7 +95,9 @@ export const anonymizerSchema = z
         min_confidence: score
           .default(0.6)
           .describe("A patch below this is drawn again, then by the next simpler engine."),
-        leak_similarity: score.default(0.8).describe("Text at least this similar to an original counts as a leak."),
+        leak_similarity: score
+          .default(leakSimilarity)
+          .describe("Text at least this similar to an original counts as a leak."),
         retries: z.int().min(0).max(10).default(1).describe("New attempts with another seed before the next engine."),
         solid_fallback: z.boolean().default(true).describe("Cover with a solid box what no engine draws well enough."),
       })

@@ -3,7 +3,6 @@ import { distance } from "fastest-levenshtein";
 import { fold } from "./fold.ts";
 import {
   type LabelKind,
-  labelKinds,
   labelWords,
   nameLikeLabels,
   numberWords,
@@ -23,7 +22,7 @@ export const labelWordOf = (text: string): string => fold(text).replace(/[^\p{L}
 const split = (text: string): string[] => text.split(",").map(labelWordOf);
 
 const dictionary = new Map<string, LabelKind>();
-for (const kind of labelKinds) {
+for (const kind of Object.keys(labelWords) as LabelKind[]) {
   for (const word of split(labelWords[kind])) if (!dictionary.has(word)) dictionary.set(word, kind);
 }
 
@@ -52,9 +51,9 @@ for (const word of dictionary.keys()) {
 const numbers = new Set(split(numberWords));
 for (const noun of split(personalNumberNouns)) {
   for (const number of numbers) {
-    dictionary.set(noun + number, "idNumber");
+    dictionary.set(noun + number, "id_number");
     // "N° de dossier", "numero di tessera"
-    for (const link of ["", "de", "d", "di", "del", "du", "van"]) dictionary.set(number + link + noun, "idNumber");
+    for (const link of ["", "de", "d", "di", "del", "du", "van"]) dictionary.set(number + link + noun, "id_number");
   }
 }
 const weak = new Set(split(weakLabels));

@@ -2,28 +2,13 @@
  * Words that tell what stands beside or below them, in English, German, French, Spanish, Italian, Dutch and Malay.
  * Written without accents and marks; spaces, points and hyphens are not compared ("e mail" = "E-Mail", "h p" = "H/P").
  */
-
-export const labelKinds = [
-  "person",
-  "company",
-  "address",
-  "phone",
-  "email",
-  "url",
-  "date",
-  "taxId",
-  "idNumber",
-  "account",
-  "card",
-  "party",
-  "other",
-] as const;
+import type { EntityType } from "./entity.ts";
 
 /**
- * What the value is. `party`: a person or company with its address. `other`: nobody's; such a label ends the value of
- * one before it and is no name itself.
+ * What the value is; labels before IBANs are `account`. `party`: a person or company with its address. `other`: nobody's;
+ * such a label ends the value of one before it and is no name itself.
  */
-export type LabelKind = (typeof labelKinds)[number];
+export type LabelKind = Exclude<EntityType, "iban"> | "account" | "party" | "other";
 
 /** Follow a label or a noun: "GST No.", "Kunden-Nr". */
 export const numberWords = `
@@ -66,6 +51,7 @@ export const weakLabels = `
   purpose, reason, version, sheet, copy, document, occupation, profession, signature, amount, balance
 `;
 
+/** A word that stands under several kinds counts as the first. */
 export const labelWords: Readonly<Record<LabelKind, string>> = {
   person: `
     name, names, full name, first name, first names, given name, given names, middle name, last name, family
@@ -165,7 +151,7 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     afgiftedatum, geldig tot, verloopdatum, factuurdatum, vervaldatum, vervaldag, lid sinds, leverdatum, tarikh,
     tarikh lahir, tarikh luput
   `,
-  taxId: `
+  tax_id: `
     gst, gst no, gst id, gst id no, gst reg, gst reg no, gst registration no, gst number, id gst, no id gst,
     gstin, sst, sst no, sst id, sst reg no, service tax no, sales tax no, vat, vat no, vat id, vat reg, vat reg
     no, vat registration no, vat number, vat registration number, tax id, tax no, tax number, tax reg no, tax
@@ -185,7 +171,7 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     steuer identifikationsnummer, nip, nip no, btw identificatienummer, kvk, kvk nr, kvk nummer, k v k, fiscaal nummer, rsin, ondernemingsnummer, no
     pendaftaran, no syarikat, no cukai
   `,
-  idNumber: `
+  id_number: `
     id, id no, id number, aadhaar, aadhaar no, aadhaar number, aadhar, aadhar no, uidai, uidai no, ni no, ni number,
     nric fin, nric no, fin no, fin number, my kad, mykad no, ssn, s s n, ic no, ic, nric, passport, nino, nhs no, nhs number, mrn, dni, nie, bsn,
     cpf, cnp, egn, pesel, mykad, kad pengenalan, no kp, no k p, cin, cni, nir, svnr, sv nummer, rvnr, our ref,

@@ -32,7 +32,7 @@ export interface Label {
 const maxTokens = 6;
 
 /** Kinds whose values begin with digits: such a label counts in the middle of a line too. */
-const numbered = new Set<LabelKind>(["phone", "taxId", "idNumber", "account", "card"]);
+const numbered = new Set<LabelKind>(["phone", "tax_id", "id_number", "account", "card"]);
 
 const found = new WeakMap<OcrPage, readonly Label[]>();
 

@@ -66,7 +66,7 @@ function roleOf(
   if (registrationLine.test(folded)) return "skip";
   if (contact.test(folded) || (score < strongAddress && (time.test(text) || findDates(text).length > 0))) return "stop";
   if (label) {
-    if (label.kind === "taxId" || label.kind === "idNumber") return score >= strongAddress ? "strong" : "skip";
+    if (label.kind === "tax_id" || label.kind === "id_number") return score >= strongAddress ? "strong" : "skip";
     if (label.kind === "address" && (!label.marked || label.rest) && score >= weakAddress)
       return score >= strongAddress ? "strong" : "weak";
     // "BANK ISLAM", "POS CAFE": the word is part of a name where other words follow without a mark.

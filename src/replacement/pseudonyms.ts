@@ -17,10 +17,10 @@ import { fakeEmail, fakeUrl } from "./fakes/network.ts";
 import { fakePerson } from "./fakes/person.ts";
 import { fakePhone } from "./fakes/phone.ts";
 import { type KeyedRandom, keyedRandom } from "./keyed-random.ts";
+import { type LeakPattern, leakPattern, reveals } from "./leak-pattern.ts";
 import { inCaseOf, inventWord, otherCharacters } from "./letters.ts";
 import { normaliseValue, plain } from "./normalise.ts";
 import type { Replacement } from "./replacement.ts";
-import { type LeakPattern, leakPattern, reveals } from "./similarity.ts";
 import { isTitle, saysNothing } from "./vocabulary.ts";
 
 export interface PseudonymizerOptions {

@@ -1,7 +1,7 @@
 /**
  * Looks for every original anywhere in a document that was read.
  *
- * All lines of a page are folded (see similarity.ts) and joined without gaps, so a value is found in another case, with
+ * All lines of a page are folded (see reading-similarity.ts) and joined without gaps, so a value is found in another case, with
  * other spaces, inside a longer text, split over two lines or run together with its neighbour. A stretch that is at
  * least 80 % similar to an original counts as found.
  *
@@ -20,8 +20,9 @@ import type { OcrPage, OcrWord } from "../detection/ocr.ts";
 import type { Box } from "../documents/geometry.ts";
 import { uniteBoxes } from "../documents/geometry.ts";
 import { throwIfAborted } from "../errors.ts";
+import { leakSimilarity } from "../text/similarity.ts";
 import { type PaintedRegion, regionOf } from "./painted.ts";
-import { findWindows, foldText, foldWithSource, windowSimilarity } from "./similarity.ts";
+import { findWindows, foldText, foldWithSource, windowSimilarity } from "./reading-similarity.ts";
 
 export interface SearchTarget {
   /** Id of the entity whose value is looked for. */
@@ -53,7 +54,7 @@ export interface Occurrence {
 }
 
 export interface LeakSearchOptions {
-  /** Default 0.8. */
+  /** Default: `leakSimilarity`. */
   readonly minSimilarity?: number;
   readonly signal?: AbortSignal;
 }
@@ -65,7 +66,7 @@ export async function searchLeaks(
   painted: readonly PaintedRegion[],
   options: LeakSearchOptions = {},
 ): Promise<Occurrence[]> {
-  const minSimilarity = options.minSimilarity ?? 0.8;
+  const minSimilarity = options.minSimilarity ?? leakSimilarity;
   const found: Occurrence[] = [];
   const distinct = distinctTargets(targets);
   for (const [pageIndex, page] of pages.entries()) {

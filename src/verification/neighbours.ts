@@ -2,8 +2,8 @@
 import type { OcrPage } from "../detection/ocr.ts";
 import { boxHeight, growBox } from "../documents/geometry.ts";
 import { coveredShare, type PaintedRegion } from "./painted.ts";
+import { foldText, windowSimilarity } from "./reading-similarity.ts";
 import { textInside } from "./region-check.ts";
-import { foldText, windowSimilarity } from "./similarity.ts";
 
 export interface Neighbours {
   /** Surely read words of the input that reach into a painted box without being part of a value. */

@@ -1,7 +1,8 @@
 /** Runs detection on the result: only the invented values may be found there. */
 import type { Entity } from "../detection/entity.ts";
+import { leakSimilarity } from "../text/similarity.ts";
 import { coveredShare, type PaintedRegion } from "./painted.ts";
-import { similarity } from "./similarity.ts";
+import { readingSimilarity } from "./reading-similarity.ts";
 
 export interface Redetection {
   /** Findings that are invented values. */
@@ -21,7 +22,9 @@ export function sortFindings(found: readonly Entity[], painted: readonly Painted
     const covered = painted
       .filter((region) => region.page === entity.page)
       .reduce((sum, region) => sum + coveredShare(entity.box, region.box), 0);
-    const isFake = painted.some((region) => region.fake !== null && similarity(entity.text, region.fake) >= 0.8);
+    const isFake = painted.some(
+      (region) => region.fake !== null && readingSimilarity(entity.text, region.fake) >= leakSimilarity,
+    );
     if (covered >= 2 / 3 || isFake) known++;
     else unknown.push(entity);
   }

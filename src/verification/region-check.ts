@@ -10,7 +10,7 @@ import type { OcrEngine, OcrPage } from "../detection/ocr.ts";
 import { type Box, boxHeight, clipBox, growBox, roundOut } from "../documents/geometry.ts";
 import { cropImage, type RasterImage } from "../documents/image.ts";
 import { coveredShare, type PaintedRegion } from "./painted.ts";
-import { foldText, similarity, windowSimilarity } from "./similarity.ts";
+import { foldText, readingSimilarity, windowSimilarity } from "./reading-similarity.ts";
 
 export interface RegionCheck {
   /** Best similarity of a reading to the invented value, 0…1; 0 for a solid box. */
@@ -99,7 +99,7 @@ export function textInside(reading: OcrPage, box: Box): string {
 /** Compares what was read with what should and what must not stand there. Pure. */
 export function compareReadings(readings: readonly string[], original: string, fake: string | null): RegionCheck {
   const best = (text: string): number => Math.max(0, ...readings.map((reading) => windowSimilarity(text, reading)));
-  const whole = (text: string): number => Math.max(0, ...readings.map((reading) => similarity(text, reading)));
+  const whole = (text: string): number => Math.max(0, ...readings.map((reading) => readingSimilarity(text, reading)));
   return {
     // The whole reading must be the invented value, not merely hold it; characters cut at the edges are forgiven.
     similarityToFake: fake === null ? 0 : Math.max(whole(fake), 0.95 * best(fake)),
@@ -110,4 +110,4 @@ export function compareReadings(readings: readonly string[], original: string, f
 
 /** How much of an original a text shows. Originals below 4 characters turn up in longer texts by chance. */
 const traceOf = (original: string, text: string): number =>
-  foldText(original).length < 4 ? similarity(original, text) : windowSimilarity(original, text);
+  foldText(original).length < 4 ? readingSimilarity(original, text) : windowSimilarity(original, text);

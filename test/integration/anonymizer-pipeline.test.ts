@@ -13,7 +13,7 @@ import { decodeDocument } from "../../src/documents/decode.ts";
 import type { RasterImage } from "../../src/documents/image.ts";
 import type { PatchEngine } from "../../src/inpainting/patch.ts";
 import { reportSchema, reportText } from "../../src/report.ts";
-import { foldText, similarity } from "../../src/verification/similarity.ts";
+import { foldText, readingSimilarity } from "../../src/verification/reading-similarity.ts";
 
 const key = "a key for tests, sixteen or more";
 const lines = [
@@ -83,7 +83,7 @@ describe("a document with personal data", () => {
     expect(read).toContain("Total 128.40");
     const email = report.entities.find((entity) => entity.type === "email")!;
     expect(
-      similarity(read.split("\n").find((line) => line.startsWith("E-mail"))!, `E-mail: ${email.fake}`),
+      readingSimilarity(read.split("\n").find((line) => line.startsWith("E-mail"))!, `E-mail: ${email.fake}`),
     ).toBeGreaterThan(0.8);
     await anonymizer.close();
   });

@@ -14,7 +14,7 @@ import { createClassicalEngine } from "../../src/inpainting/classical-engine.ts"
 import { extractPatch } from "../../src/inpainting/patches.ts";
 import { plain } from "../../src/replacement/normalise.ts";
 import { createPseudonymizer } from "../../src/replacement/pseudonyms.ts";
-import { similarity } from "../../src/replacement/similarity.ts";
+import { similarity } from "../../src/text/similarity.ts";
 import { changes } from "../unit/helpers/drawn-page.ts";
 import { entitiesOf } from "../unit/helpers/entities.ts";
 

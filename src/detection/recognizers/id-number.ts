@@ -19,7 +19,7 @@ export const idNumberRecognizer: Recognizer = {
     const findings: Finding[] = [
       ...labelledNumbers(
         page,
-        labels.filter(({ kind }) => kind === "idNumber"),
+        labels.filter(({ kind }) => kind === "id_number"),
         "id_number",
         { minDigits: 3, score: 0.8 },
       ),

@@ -56,7 +56,7 @@ function judge(
   const { text } = page.lines[line]!;
   const label = labelBefore(page, line, at);
   if (label?.kind === "phone") return { score: 0.95, reason: "label" };
-  if (label && ["taxId", "idNumber", "account", "card"].includes(label.kind)) return undefined;
+  if (label && ["tax_id", "id_number", "account", "card"].includes(label.kind)) return undefined;
   if (/^[+]|^\(\s?\+/.test(value)) {
     const possible = parsePhoneNumberFromString(value.replace(/[()\s.\-–/]/g, ""))?.isPossible() ?? false;
     return possible ? { score: 0.9, reason: "international form" } : undefined;

@@ -14,7 +14,7 @@ export const taxIdRecognizer: Recognizer = {
   name: "tax_id",
   types: ["tax_id"],
   find(page) {
-    const labels = labelsOf(page).filter(({ kind }) => kind === "taxId");
+    const labels = labelsOf(page).filter(({ kind }) => kind === "tax_id");
     const findings = [
       ...labelledNumbers(page, labels, "tax_id", { minDigits: 4, score: 0.85 }),
       ...standingAlone(page, "tax_id"),

@@ -27,7 +27,7 @@ export const france = [
     form: /^([12]\d\d(?:0[1-9]|1[0-2]|[23]\d|4[0-2]|[5-9]\d)(?:0[1-9]|[1-9]\d|2[AB])\d{6})(\d\d)()$/,
     check: (body) => [twoDigits(97 - (Number(body.replace("2A", "19").replace("2B", "18")) % 97))],
     body: (draw) =>
-      fill(pickFrom("12", draw) + "##", draw) +
+      fill(`${pickFrom("12", draw)}##`, draw) +
       twoDigits(1 + draw(12)) +
       twoDigits(1 + draw(95)) +
       fill("######00", draw),

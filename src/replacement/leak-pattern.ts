@@ -1,14 +1,5 @@
-/** How alike two values are; decides whether an invented value could be taken for an original. */
-import { distance } from "fastest-levenshtein";
-
-/** 1 − edit distance ÷ length of the longer text: 1 = equal, 0 = nothing in common. */
-export function similarity(a: string, b: string): number {
-  const longer = Math.max(a.length, b.length);
-  return longer === 0 ? 1 : 1 - distance(a, b) / longer;
-}
-
-/** From here on two values count as the same: the verification's measure of a leak. */
-const leakSimilarity = 0.8;
+/** Originals prepared for being looked for in many invented values. */
+import { leakSimilarity, similarity } from "../text/similarity.ts";
 
 /** Shorter originals are not searched for inside longer texts: they would turn up by chance. */
 const shortestPart = 5;

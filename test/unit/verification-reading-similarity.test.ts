@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { findWindows, foldText, similarity, windowSimilarity } from "../../src/verification/similarity.ts";
+import {
+  findWindows,
+  foldText,
+  readingSimilarity,
+  windowSimilarity,
+} from "../../src/verification/reading-similarity.ts";
 
 describe("folding", () => {
   it("makes case, spaces, accents, punctuation and look-alike glyphs equal", () => {
@@ -24,11 +29,11 @@ describe("folding", () => {
 
 describe("similarity", () => {
   it("is 1 for equal, 0 for unrelated and in between by edits", () => {
-    expect(similarity("John Carter", "john  carter")).toBe(1);
-    expect(similarity("aaaa", "xxxx")).toBe(0);
-    expect(similarity("carter", "cartxr")).toBeCloseTo(5 / 6);
-    expect(similarity("", "")).toBe(1);
-    expect(similarity("", "abc")).toBe(0);
+    expect(readingSimilarity("John Carter", "john  carter")).toBe(1);
+    expect(readingSimilarity("aaaa", "xxxx")).toBe(0);
+    expect(readingSimilarity("carter", "cartxr")).toBeCloseTo(5 / 6);
+    expect(readingSimilarity("", "")).toBe(1);
+    expect(readingSimilarity("", "abc")).toBe(0);
   });
 });
 
@@ -47,7 +52,7 @@ describe("the best place of a text inside a longer one", () => {
   it("agrees with a plain search over all stretches", () => {
     const texts = ["kitten on the mat", "sitting kit ten", "abcabcabd", "", "aaaab"];
     const distance = (a: string, b: string): number =>
-      Math.round((1 - similarity(a, b)) * Math.max(a.length, b.length));
+      Math.round((1 - readingSimilarity(a, b)) * Math.max(a.length, b.length));
     for (const needle of ["kitten", "abd", "aab"]) {
       for (const text of texts.map(foldText)) {
         const folded = foldText(needle);

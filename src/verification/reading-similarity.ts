@@ -5,7 +5,7 @@
  * glyphs) cost nothing. Distances are Levenshtein's (Levenshtein 1966); the best place of a text inside a longer one
  * is found by the same recurrence with a free start and end (Sellers 1980).
  */
-import { distance } from "fastest-levenshtein";
+import { similarity } from "../text/similarity.ts";
 
 /** Glyphs that OCR engines take for each other, after lower-casing. One representative per class. */
 const lookAlikes: Readonly<Record<string, string>> = {
@@ -55,13 +55,8 @@ export function foldWithSource(text: string): FoldedText {
 /** The folded text alone: "O1ga Sm" and "0lga 5m" fold alike. */
 export const foldText = (text: string): string => foldWithSource(text).text;
 
-/** 1 − Levenshtein distance ÷ longer length, of the folded texts: 0 (nothing alike) … 1 (alike). Two empty texts are alike. */
-export function similarity(a: string, b: string): number {
-  const x = foldText(a);
-  const y = foldText(b);
-  const longer = Math.max(x.length, y.length);
-  return longer === 0 ? 1 : 1 - distance(x, y) / longer;
-}
+/** `similarity` of the folded texts: 0 (nothing alike) … 1 (alike). */
+export const readingSimilarity = (a: string, b: string): number => similarity(foldText(a), foldText(b));
 
 /** A stretch of a folded text, end exclusive, that resembles a folded needle. */
 export interface TextWindow {
