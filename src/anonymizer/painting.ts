@@ -12,7 +12,7 @@ import { AnonymizerError, codedError, isErrorCode, throwIfAborted } from "../err
 import { pastePatch } from "../inpainting/blending.ts";
 import type { Patch, PatchEngine, PatchResult } from "../inpainting/patch.ts";
 import { extractPatch } from "../inpainting/patches.ts";
-import { regionSeed } from "../inpainting/random.ts";
+import { regionSeed } from "../inpainting/region-seed.ts";
 import type { Replacement } from "../replacement/replacement.ts";
 import { regionConfidence } from "../verification/confidence.ts";
 import type { GateVerdict } from "../verification/gate.ts";

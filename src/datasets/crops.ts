@@ -9,8 +9,8 @@ import sharp from "sharp";
 import { type Box, boxHeight, boxWidth, clipBox, growBox, type Size, uniteBoxes } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { codedError } from "../errors.ts";
+import type { Random } from "../random/random.ts";
 import type { Region, RegionWord } from "./manifest-types.ts";
-import type { Random } from "./random.ts";
 import { textHeight } from "./text-geometry.ts";
 import { findWords } from "./word-boxes.ts";
 

@@ -6,12 +6,12 @@
  */
 import type { RasterImage } from "../documents/image.ts";
 import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
+import { Random } from "../random/random.ts";
 import { renderGlyphImage } from "../rendering/glyph-image.ts";
 import type { TrainingBatch } from "./batch.ts";
 import { type Crop, type CropSize, planCrop, renderCrop } from "./crops.ts";
 import type { DocumentDataset, SkippedSample } from "./dataset.ts";
 import { decodePage, PageCache } from "./page-cache.ts";
-import { Random } from "./random.ts";
 import { Sampler } from "./sampler.ts";
 
 export interface LoaderOptions {

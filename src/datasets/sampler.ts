@@ -6,7 +6,7 @@
  * each other: neighbours in a batch come from many pages, yet a page is decoded once a block instead of once a sample.
  */
 import { codedError } from "../errors.ts";
-import { hashParts, mix32 } from "./random.ts";
+import { hashParts, mix32 } from "../random/hash.ts";
 
 export interface SamplerOptions {
   readonly seed: number | string;

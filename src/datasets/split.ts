@@ -1,7 +1,7 @@
 /** Which split a document belongs to: decided by a hash of its id, so it never moves when documents are added. */
 import { codedError } from "../errors.ts";
+import { hashParts } from "../random/hash.ts";
 import { type Split, splits } from "./manifest-types.ts";
-import { hashParts } from "./random.ts";
 
 /** Shares of the documents; they must add up to 1. */
 export type SplitShares = Readonly<Record<Split, number>>;

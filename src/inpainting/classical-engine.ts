@@ -4,6 +4,7 @@
  */
 import { type Box, clipBox, roundOut } from "../documents/geometry.ts";
 import { codedError } from "../errors.ts";
+import { Random } from "../random/random.ts";
 import { defaultFace } from "../rendering/fonts.ts";
 import { measureText } from "../rendering/text.ts";
 import type { TextFit } from "./fit-candidate.ts";
@@ -13,7 +14,6 @@ import { createPacer, type Pacer } from "./pacer.ts";
 import { type EmptyPaper, paintPaper } from "./paper-texture.ts";
 import type { Patch, PatchEngine, PatchResult } from "./patch.ts";
 import { measuringFactor, type Plane, shrinkLargeImage } from "./planes.ts";
-import { seededRandom } from "./random.ts";
 import { findRuledLines, markRuledLines } from "./ruled-lines.ts";
 import { drawText } from "./text-drawing.ts";
 import { fitText } from "./text-fit.ts";
@@ -49,7 +49,7 @@ export function createClassicalEngine(): PatchEngine {
 
 async function paint(patch: Patch, pacer: Pacer): Promise<PatchResult> {
   const { image, maskBox, textBox, text, original } = patch;
-  const random = seededRandom(patch.seed);
+  const random = new Random("patch", patch.seed);
   const factor = measuringFactor(image.width * image.height, textBox[3] - textBox[1], measuredLineHeight);
   const small = await shrinkLargeImage(image, factor, pacer);
   const scaled = (box: Box): Box => clipBox(roundOut(box.map((v) => v / factor) as unknown as Box), small);

@@ -1,9 +1,9 @@
 /** Paper as if nothing had been printed: its smooth colour, its grain, and the ruled lines that run through it. */
 import type { Box } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
+import type { Random } from "../random/random.ts";
 import { type InkAnalysis, paperAt } from "./ink.ts";
 import type { Pacer } from "./pacer.ts";
-import type { SeededRandom } from "./random.ts";
 import type { RuledLine } from "./ruled-lines.ts";
 
 /** RGB levels of the empty paper inside a box, not rounded: `height * width * 3`. */
@@ -24,7 +24,7 @@ export async function paintPaper(
   factor: number,
   mask: Box,
   lines: readonly RuledLine[],
-  random: SeededRandom,
+  random: Random,
   pacer: Pacer,
 ): Promise<EmptyPaper> {
   const [x0, y0, x1, y1] = mask;
@@ -54,7 +54,7 @@ async function addGrain(
   image: RasterImage,
   analysis: InkAnalysis,
   factor: number,
-  random: SeededRandom,
+  random: Random,
   pacer: Pacer,
 ): Promise<void> {
   if (analysis.noise < 0.4) return;
@@ -102,7 +102,7 @@ async function copyGrain(
   factor: number,
   side: number,
   places: readonly number[],
-  random: SeededRandom,
+  random: Random,
   pacer: Pacer,
 ): Promise<void> {
   const [x0, y0, x1, y1] = paper.box;
@@ -117,7 +117,7 @@ async function copyGrain(
   for (let ty = -1; ty < height; ty += side - overlap) {
     await pacer.pause();
     for (let tx = -1; tx < width; tx += side - overlap) {
-      const pick = random.int(places.length / 2) * 2;
+      const pick = random.below(places.length / 2) * 2;
       const fromX = places[pick]!;
       const fromY = places[pick + 1]!;
       paperAt(analysis.paper, (fromX + side / 2) / factor - 0.5, (fromY + side / 2) / factor - 0.5, colour);
@@ -141,12 +141,7 @@ async function copyGrain(
 }
 
 /** Grain of the right strength where no clean square is left to copy from: the same in all channels. */
-async function drawGrain(
-  { box, levels }: EmptyPaper,
-  noise: number,
-  random: SeededRandom,
-  pacer: Pacer,
-): Promise<void> {
+async function drawGrain({ box, levels }: EmptyPaper, noise: number, random: Random, pacer: Pacer): Promise<void> {
   const width = box[2] - box[0];
   for (let i = 0; i < levels.length / 3; i++) {
     if (i % (width * rowsAtOnce) === 0) await pacer.pause();

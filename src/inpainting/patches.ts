@@ -23,7 +23,7 @@ import { findComponents, ownComponents } from "./components.ts";
 import { analyseInk } from "./ink.ts";
 import type { Patch } from "./patch.ts";
 import { measuringFactor, shrinkImage } from "./planes.ts";
-import { regionSeed } from "./random.ts";
+import { regionSeed } from "./region-seed.ts";
 
 export interface PatchOptions {
   /** Seed of the region, 32 bits. Default: from the entity's id. */

@@ -1,4 +1,6 @@
 /** Puts ink on paper: a text in the type, weight, softness, colour and grain of an old one. */
+
+import type { Random } from "../random/random.ts";
 import { coveringFace } from "../rendering/fonts.ts";
 import { drawPlane, type TextFit } from "./fit-candidate.ts";
 import type { InkStyle } from "./ink-style.ts";
@@ -6,7 +8,6 @@ import type { Pacer } from "./pacer.ts";
 import type { EmptyPaper } from "./paper-texture.ts";
 import type { Patch } from "./patch.ts";
 import { blurPlane, createPlane, type Plane } from "./planes.ts";
-import type { SeededRandom } from "./random.ts";
 import { type Layout, layoutText } from "./text-layout.ts";
 
 /** Where the plane that fit and style were measured on lies in the mask, in pixels of the mask. */
@@ -30,7 +31,7 @@ export async function drawText(
   fit: TextFit,
   style: InkStyle,
   place: MeasuredPlace,
-  random: SeededRandom,
+  random: Random,
   pacer: Pacer,
 ): Promise<void> {
   const width = paper.box[2] - paper.box[0];

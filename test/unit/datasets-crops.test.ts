@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import { cutWindow, drawMask, planCrop, renderCrop } from "../../src/datasets/crops.ts";
 import type { Region } from "../../src/datasets/manifest-types.ts";
 import { decodePage, PageCache } from "../../src/datasets/page-cache.ts";
-import { Random } from "../../src/datasets/random.ts";
 import { findWords } from "../../src/datasets/word-boxes.ts";
 import type { Box } from "../../src/documents/geometry.ts";
 import { createImage, type RasterImage } from "../../src/documents/image.ts";
+import { Random } from "../../src/random/random.ts";
 import { fontFace, registerFace } from "../../src/rendering/fonts.ts";
 import { measureText } from "../../src/rendering/text.ts";
 

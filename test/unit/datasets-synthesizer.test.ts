@@ -7,7 +7,6 @@ import { parsePhoneNumberFromString } from "libphonenumber-js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readManifest } from "../../src/datasets/manifest.ts";
 import type { ManifestRecord } from "../../src/datasets/manifest-types.ts";
-import { Random } from "../../src/datasets/random.ts";
 import { fillBasket } from "../../src/datasets/synthesizer/basket.ts";
 import { DocumentSynthesizer, type SyntheticDocument } from "../../src/datasets/synthesizer/document-synthesizer.ts";
 import { documentKinds } from "../../src/datasets/synthesizer/draft.ts";
@@ -18,6 +17,7 @@ import { entityTypes } from "../../src/detection/entity.ts";
 import type { Box } from "../../src/documents/geometry.ts";
 import { isCardNumber } from "../../src/identifiers/card.ts";
 import { schemesOf } from "../../src/identifiers/schemes.ts";
+import { Random } from "../../src/random/random.ts";
 
 const hash = ({ image, ...rest }: SyntheticDocument): string =>
   createHash("sha256").update(JSON.stringify(rest)).update(image.data).digest("hex");

@@ -4,16 +4,16 @@
  */
 import { isValidBBAN, isValidIBAN } from "ibantools";
 import { describe, expect, it } from "vitest";
-import { Random } from "../../src/datasets/random.ts";
 import { completeCard, inventCard, isCardNumber } from "../../src/identifiers/card.ts";
 import { luhnDigit, mod97Digits, passesLuhn, verhoeffDigit } from "../../src/identifiers/check-digits.ts";
 import { completeIban, type IbanCountry, inventIban } from "../../src/identifiers/iban.ts";
 import { inventMrz, mrzDigit, passesMrz } from "../../src/identifiers/machine-readable.ts";
 import { compactOf, isDate, printAs } from "../../src/identifiers/scheme.ts";
 import { checkVat, identifierSchemes, schemeNamed, schemesOf } from "../../src/identifiers/schemes.ts";
+import { Random } from "../../src/random/random.ts";
 
 const random = new Random("identifiers");
-const draw = (limit: number): number => random.int(0, limit - 1);
+const draw = (limit: number): number => random.below(limit);
 
 const examples: Readonly<Record<string, { readonly valid: readonly string[]; readonly invalid: readonly string[] }>> = {
   "de-vat": { valid: ["DE136695976"], invalid: ["DE136695978", "DE036695976", "136695976"] },

@@ -4,7 +4,7 @@ import { copyImage, createImage } from "../../src/documents/image.ts";
 import { pastePatch } from "../../src/inpainting/blending.ts";
 import type { Patch } from "../../src/inpainting/patch.ts";
 import { extractPatch } from "../../src/inpainting/patches.ts";
-import { seededRandom } from "../../src/inpainting/random.ts";
+import { Random } from "../../src/random/random.ts";
 import { changes, replacementOf } from "./helpers/drawn-page.ts";
 
 const onPage = ({ pageBox, maskBox }: Patch): Box => [
@@ -15,27 +15,32 @@ const onPage = ({ pageBox, maskBox }: Patch): Box => [
 ];
 
 function noisyPage(width: number, height: number, seed: number) {
-  const random = seededRandom(seed);
+  const random = new Random(seed);
   const page = createImage(width, height);
-  for (let i = 0; i < page.data.length; i++) page.data[i] = random.int(256);
+  for (let i = 0; i < page.data.length; i++) page.data[i] = random.below(256);
   return page;
 }
 
 describe("pasting", () => {
   it("changes nothing outside the mask, for random boxes, sizes and feathers, borders included", () => {
-    const random = seededRandom(8);
+    const random = new Random(8);
     for (let i = 0; i < 120; i++) {
-      const width = 40 + random.int(200);
-      const height = 40 + random.int(120);
+      const width = 40 + random.below(200);
+      const height = 40 + random.below(120);
       const page = noisyPage(width, height, i);
-      const atBorder = random.int(3) === 0;
-      const x0 = atBorder ? 0 : random.int(width - 8);
-      const y0 = atBorder ? height - 9 : random.int(height - 8);
-      const box: Box = [x0, y0, Math.min(width, x0 + 4 + random.int(80)), Math.min(height, y0 + 4 + random.int(20))];
+      const atBorder = random.below(3) === 0;
+      const x0 = atBorder ? 0 : random.below(width - 8);
+      const y0 = atBorder ? height - 9 : random.below(height - 8);
+      const box: Box = [
+        x0,
+        y0,
+        Math.min(width, x0 + 4 + random.below(80)),
+        Math.min(height, y0 + 4 + random.below(20)),
+      ];
       const patch = extractPatch(page, replacementOf("abc", "xyz", box));
       const after = copyImage(page);
       const image = noisyPage(patch.image.width, patch.image.height, i + 1000);
-      pastePatch(after, patch, { id: patch.id, image }, { featherPx: random.int(6) });
+      pastePatch(after, patch, { id: patch.id, image }, { featherPx: random.below(6) });
       const { inside, outside } = changes(page, after, onPage(patch));
       expect(outside).toBe(0);
       expect(inside).toBeGreaterThan(0);

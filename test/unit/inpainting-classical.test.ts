@@ -5,8 +5,8 @@ import { pastePatch } from "../../src/inpainting/blending.ts";
 import { createClassicalEngine } from "../../src/inpainting/classical-engine.ts";
 import type { Patch } from "../../src/inpainting/patch.ts";
 import { extractPatch } from "../../src/inpainting/patches.ts";
-import { seededRandom } from "../../src/inpainting/random.ts";
 import { createSolidEngine } from "../../src/inpainting/solid-engine.ts";
+import { Random } from "../../src/random/random.ts";
 import { fontFace } from "../../src/rendering/fonts.ts";
 import { changes, countPixels, drawPage, replacementOf } from "./helpers/drawn-page.ts";
 
@@ -179,9 +179,9 @@ describe("the classical engine", () => {
 });
 
 describe("odd patches", () => {
-  const random = seededRandom(3);
+  const random = new Random(3);
   const noise = createImage(300, 120);
-  for (let i = 0; i < noise.data.length; i++) noise.data[i] = random.int(256);
+  for (let i = 0; i < noise.data.length; i++) noise.data[i] = random.below(256);
   const pages: Record<string, RasterImage> = {
     white: createImage(300, 120),
     black: createImage(300, 120, [0, 0, 0]),

@@ -3,7 +3,8 @@ import { type Box, intersectBoxes } from "../../src/documents/geometry.ts";
 import { createImage, cropImage, pasteImage } from "../../src/documents/image.ts";
 import type { Patch } from "../../src/inpainting/patch.ts";
 import { bucketed, extractPatch } from "../../src/inpainting/patches.ts";
-import { regionSeed, seededRandom } from "../../src/inpainting/random.ts";
+import { regionSeed } from "../../src/inpainting/region-seed.ts";
+import { Random } from "../../src/random/random.ts";
 import { changes, drawPage, replacementOf } from "./helpers/drawn-page.ts";
 
 const onPage = ({ pageBox, maskBox }: Patch): Box => [
@@ -87,15 +88,20 @@ describe("a patch", () => {
 
 describe("at the limits", () => {
   it("boxes anywhere on pages of any size give patches that fit", () => {
-    const random = seededRandom(4);
+    const random = new Random(4);
     for (let i = 0; i < 150; i++) {
-      const width = 1 + random.int(i % 3 === 0 ? 40 : 600);
-      const height = 1 + random.int(i % 3 === 1 ? 40 : 400);
+      const width = 1 + random.below(i % 3 === 0 ? 40 : 600);
+      const height = 1 + random.below(i % 3 === 1 ? 40 : 400);
       const page = createImage(width, height, [200, 200, 200]);
-      for (let k = 0; k < page.data.length; k += 7) page.data[k] = random.int(256);
-      const x0 = random.int(width);
-      const y0 = random.int(height);
-      const box: Box = [x0, y0, Math.min(width, x0 + 1 + random.int(width)), Math.min(height, y0 + 1 + random.int(60))];
+      for (let k = 0; k < page.data.length; k += 7) page.data[k] = random.below(256);
+      const x0 = random.below(width);
+      const y0 = random.below(height);
+      const box: Box = [
+        x0,
+        y0,
+        Math.min(width, x0 + 1 + random.below(width)),
+        Math.min(height, y0 + 1 + random.below(60)),
+      ];
       checkShape(extractPatch(page, replacementOf("abc", "xyz", box)), width, height);
     }
   });
@@ -151,22 +157,22 @@ describe("at the limits", () => {
 
 describe("neighbouring regions", () => {
   it("never share a pixel of their masks, in any arrangement of boxes that can be divided", () => {
-    const random = seededRandom(11);
+    const random = new Random(11);
     const page = createImage(400, 300, [240, 240, 240]);
-    for (let i = 0; i < page.data.length; i++) page.data[i] = 200 + random.int(56);
+    for (let i = 0; i < page.data.length; i++) page.data[i] = 200 + random.below(56);
     for (let round = 0; round < 60; round++) {
-      const height = 12 + random.int(20);
+      const height = 12 + random.below(20);
       const boxes: Box[] = [];
       let y = 20;
       for (let line = 0; line < 4; line++) {
-        const x = 20 + random.int(60);
-        const middle = x + 60 + random.int(60);
+        const x = 20 + random.below(60);
+        const middle = x + 60 + random.below(60);
         boxes.push(
           [x, y, middle, y + height],
-          [middle + random.int(8) - 2, y + random.int(4), middle + 90, y + height],
+          [middle + random.below(8) - 2, y + random.below(4), middle + 90, y + height],
         );
         // Lines may overlap by a few pixels, as those of a tight paragraph do.
-        y += height - 3 + random.int(9);
+        y += height - 3 + random.below(9);
       }
       const masks = boxes.map((box, i) =>
         onPage(extractPatch(page, replacementOf("abcdef", "ghijkl", box), { others: boxes.filter((_, k) => k !== i) })),

@@ -1,5 +1,5 @@
 /** What was sold: lines whose amounts add up to the totals, to the cent. */
-import type { Random } from "../random.ts";
+import type { Random } from "../../random/random.ts";
 
 interface SoldItem {
   readonly name: string;

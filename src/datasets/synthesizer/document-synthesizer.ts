@@ -2,9 +2,10 @@
 import { type Box, type Size, uniteBoxes } from "../../documents/geometry.ts";
 import type { RasterImage } from "../../documents/image.ts";
 import { codedError, throwIfAborted } from "../../errors.ts";
+import { hashParts } from "../../random/hash.ts";
+import { Random } from "../../random/random.ts";
 import type { Region } from "../manifest-types.ts";
 import { pause } from "../pause.ts";
-import { hashParts, Random } from "../random.ts";
 import { type DocumentKind, type Draft, type Drafter, documentKinds } from "./draft.ts";
 import { atomBox, lineRegions } from "./ink-boxes.ts";
 import { draftForm } from "./kinds/form.ts";

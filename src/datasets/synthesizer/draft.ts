@@ -1,5 +1,5 @@
 /** A laid-out document before it is put on the scanner. */
-import type { Random } from "../random.ts";
+import type { Random } from "../../random/random.ts";
 import type { Inventor } from "./inventor.ts";
 import type { PaperKind } from "./scan-look.ts";
 import type { Content, Piece, Sheet } from "./sheet.ts";

@@ -12,7 +12,7 @@ import { inventCard } from "../../identifiers/card.ts";
 import { inventIban } from "../../identifiers/iban.ts";
 import { type Draw, fill, printAs } from "../../identifiers/scheme.ts";
 import { schemeNamed } from "../../identifiers/schemes.ts";
-import type { Random } from "../random.ts";
+import type { Random } from "../../random/random.ts";
 import type { Language } from "./languages.ts";
 import { de } from "./words/de.ts";
 import { en } from "./words/en.ts";
@@ -503,7 +503,7 @@ export class Inventor {
     return fitting.length === 0 ? number : printAs(number, this.#random.pick(fitting));
   }
 
-  readonly #draw: Draw = (limit) => this.#random.int(0, limit - 1);
+  readonly #draw: Draw = (limit) => this.#random.below(limit);
 
   date(firstYear = 2012, lastYear = 2025): CalendarDate {
     return {

@@ -1,5 +1,5 @@
 /** What is on a page beside its text: logos, codes, stamps, pen strokes, holes, dust. */
-import type { Random } from "../random.ts";
+import type { Random } from "../../random/random.ts";
 import { type Point, type Rgb, type Sheet, textWidth } from "./sheet.ts";
 import type { Typeface } from "./typefaces.ts";
 

@@ -1,5 +1,5 @@
 /** Where a point of the flat sheet comes to lie on the scanned page: skew, shear, perspective and bending of the paper. */
-import type { Random } from "../random.ts";
+import type { Random } from "../../random/random.ts";
 import type { Point } from "./sheet.ts";
 
 /** The map near one point: X = x0 + a·dx + c·dy, Y = y0 + b·dx + d·dy. */

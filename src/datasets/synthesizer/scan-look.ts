@@ -1,5 +1,5 @@
 /** How a scan came out: paper, light, print and scanner. All of it drawn from the document's own random stream. */
-import type { Random } from "../random.ts";
+import type { Random } from "../../random/random.ts";
 import type { Rgb } from "./sheet.ts";
 
 export interface ScanLook {

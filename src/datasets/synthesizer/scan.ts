@@ -2,8 +2,8 @@
 import sharp from "sharp";
 import type { Size } from "../../documents/geometry.ts";
 import type { RasterImage } from "../../documents/image.ts";
+import { Random } from "../../random/random.ts";
 import { pause } from "../pause.ts";
-import { Random } from "../random.ts";
 import { drawBands } from "./draw.ts";
 import type { PageMap } from "./page-map.ts";
 import type { Crease, ScanLook } from "./scan-look.ts";

@@ -1,6 +1,7 @@
 /** The typefaces a document is set in. */
+
+import type { Random } from "../../random/random.ts";
 import { type FontCategory, type FontFace, fontFaces } from "../../rendering/fonts.ts";
-import type { Random } from "../random.ts";
 
 export interface Typeface {
   readonly regular: FontFace;

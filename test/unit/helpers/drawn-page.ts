@@ -1,6 +1,6 @@
 import type { Box } from "../../../src/documents/geometry.ts";
 import { createImage, luma, pasteImage, type RasterImage } from "../../../src/documents/image.ts";
-import { seededRandom } from "../../../src/inpainting/random.ts";
+import { Random } from "../../../src/random/random.ts";
 import { type FontFace, fontFace } from "../../../src/rendering/fonts.ts";
 import { renderText } from "../../../src/rendering/text.ts";
 import type { Replacement } from "../../../src/replacement/replacement.ts";
@@ -29,7 +29,7 @@ export function drawPage(
     pasteImage(page, image, x, y);
     return [x, y, x + image.width, y + image.height];
   });
-  const random = seededRandom(99);
+  const random = new Random(99);
   for (let i = 0; i < page.data.length; i += 3) {
     const value = random.normal() * noise;
     for (let channel = 0; channel < 3; channel++) {

@@ -3,56 +3,24 @@
  *
  * A stream is named by its parts (seed, purpose, index …), so what one stream draws never moves another.
  */
-import { createHash } from "node:crypto";
-
-type SeedPart = string | number | bigint;
-
-/** SHA-256 of the parts, joined unambiguously; 32 bytes. */
-export function hashParts(...parts: readonly SeedPart[]): Buffer {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(`${typeof part}:${part}\0`);
-  return hash.digest();
-}
-
-/** Mixes 32 bits so that every input bit reaches every output bit (the finalizer of MurmurHash3). */
-export function mix32(value: number): number {
-  let h = value | 0;
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
-}
+import { sfc32 } from "./generators.ts";
+import { hashParts, type SeedPart } from "./hash.ts";
 
 /** A stream of random numbers: Chris Doty-Humphrey's sfc32, seeded by SHA-256 of its name. */
 export class Random {
   readonly #name: readonly SeedPart[];
-  #a: number;
-  #b: number;
-  #c: number;
-  #counter = 1;
+  /** 0 … 2³² − 1. */
+  readonly uint32: () => number;
 
   constructor(...name: readonly SeedPart[]) {
     this.#name = name;
     const digest = hashParts(...name);
-    this.#a = digest.readInt32LE(0);
-    this.#b = digest.readInt32LE(4);
-    this.#c = digest.readInt32LE(8);
-    for (let i = 0; i < 12; i++) this.uint32();
+    this.uint32 = sfc32(digest.readInt32LE(0), digest.readInt32LE(4), digest.readInt32LE(8));
   }
 
   /** An own stream for a part of the work; independent of what was drawn from this one. */
   fork(...parts: readonly SeedPart[]): Random {
     return new Random(...this.#name, ...parts);
-  }
-
-  /** 0 … 2³² − 1. */
-  uint32(): number {
-    const sum = (((this.#a + this.#b) | 0) + this.#counter) | 0;
-    this.#counter = (this.#counter + 1) | 0;
-    this.#a = this.#b ^ (this.#b >>> 9);
-    this.#b = (this.#c + (this.#c << 3)) | 0;
-    this.#c = ((this.#c << 21) | (this.#c >>> 11)) + sum;
-    this.#c |= 0;
-    return sum >>> 0;
   }
 
   /** 0 ≤ x < 1. */
@@ -70,12 +38,17 @@ export class Random {
     return low + Math.floor(this.next() * (high - low + 1));
   }
 
+  /** A whole number in 0 … limit − 1. */
+  below(limit: number): number {
+    return Math.floor(this.next() * limit);
+  }
+
   chance(probability: number): boolean {
     return this.next() < probability;
   }
 
   pick<T>(items: readonly T[]): T {
-    return items[Math.floor(this.next() * items.length)]!;
+    return items[this.below(items.length)]!;
   }
 
   /** One of the values, each with its weight. */
