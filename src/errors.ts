@@ -131,7 +131,7 @@ const definitions = {
   ERR_MODEL_NOT_FOUND: {
     family: "model",
     meaning: "The model folder or one of its files does not exist.",
-    cure: "Export it with `.venv/bin/python scripts/export_models.py --preset tiny --out models/tiny`.",
+    cure: "Export it with `.venv/bin/python scripts/export_models.py --preset PRESET --out FOLDER` (tiny, small or sd2), or name the folder of another model.",
   },
   ERR_MODEL_GRAPH: {
     family: "model",
@@ -229,6 +229,8 @@ export interface ErrorOptionsWithDetails {
   cause?: unknown;
   /** Machine-readable facts (paths, shapes, line numbers); never document text. */
   details?: Record<string, unknown>;
+  /** What mends this very case, where the code's general cure can be made more exact. */
+  cure?: string;
 }
 
 /** Base of every error thrown by this package. */
@@ -241,7 +243,7 @@ export class AnonymizerError extends Error {
   constructor(code: ErrorCode, message: string, options: ErrorOptionsWithDetails = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.cure = definitions[code].cure;
+    this.cure = options.cure ?? definitions[code].cure;
     this.details = options.details ?? {};
   }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
 import { AnonymizerError, codedError } from "../errors.ts";
 import type { PatchEngine } from "../inpainting/patch.ts";
+import { exportCure } from "../models/export-cure.ts";
 
 export interface EngineChoice {
   readonly requested: "auto" | "diffusion" | "classical";
@@ -47,7 +48,10 @@ export async function chooseEngine(
   if (missing.length > 0) {
     const message = `the models folder lacks ${missing.join(", ")}`;
     if (requested === "diffusion") {
-      throw codedError("ERR_MODEL_NOT_FOUND", `${models}: ${message}`, { details: { models, missing } });
+      throw codedError("ERR_MODEL_NOT_FOUND", `${models}: ${message}`, {
+        details: { models, missing },
+        cure: exportCure(models),
+      });
     }
     return classical(message);
   }

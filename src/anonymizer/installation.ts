@@ -3,6 +3,7 @@ import { cpus, freemem, totalmem } from "node:os";
 import { diagnose } from "../addon/diagnose.ts";
 import { createTesseractEngine } from "../detection/tesseract-engine.ts";
 import { AnonymizerError, throwIfAborted } from "../errors.ts";
+import { exportCure } from "../models/export-cure.ts";
 import { fontFaces, fontFile } from "../rendering/fonts.ts";
 import { readingSimilarity } from "../verification/reading-similarity.ts";
 import { missingParts } from "./engine-choice.ts";
@@ -157,6 +158,5 @@ async function checkModels(folder: string | undefined): Promise<Finding> {
   }
   const missing = await missingParts(folder);
   if (missing.length === 0) return { ...base, status: "fine", found: folder };
-  const cure = "Export the model pack again, or give another folder.";
-  return { ...base, status: "missing", found: `${folder} lacks ${missing.join(", ")}`, cure };
+  return { ...base, status: "missing", found: `${folder} lacks ${missing.join(", ")}`, cure: exportCure(folder) };
 }

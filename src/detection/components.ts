@@ -1,6 +1,6 @@
 /** Connected patches of ink on a page: what letters, specks and rules are made of. */
-import { setImmediate } from "node:timers/promises";
 import type { Box } from "../documents/geometry.ts";
+import { forEachRow, sumsAround, tile, tileRange } from "./tiles.ts";
 
 /** Grey pixels, 0 = black. */
 export interface GreyImage {
@@ -9,45 +9,35 @@ export interface GreyImage {
   readonly height: number;
 }
 
-/** Pixels handled between two turns of the event loop. */
-const chunkPixels = 1 << 17;
-
-/** Side of the squares in which the paper's brightness is taken as even. */
-const tile = 32;
-
 /** 1 where there is ink: clearly darker than the mean around it, so shadows and grey paper are no ink. */
 export async function inkMask({ data, width, height }: GreyImage): Promise<Uint8Array> {
   const columns = Math.ceil(width / tile);
   const rows = Math.ceil(height / tile);
   const sums = new Float64Array(columns * rows);
   const counts = new Float64Array(columns * rows);
-  const rowsPerChunk = Math.max(1, Math.floor(chunkPixels / width));
-  for (let y = 0; y < height; y++) {
-    if (y % rowsPerChunk === 0 && y > 0) await setImmediate();
+  await forEachRow(width, height, (y) => {
     const row = Math.floor(y / tile) * columns;
-    for (let x = 0; x < width; x++) sums[row + (x >> 5)]! += data[y * width + x]!;
-    for (let c = 0; c < columns; c++) counts[row + c]! += Math.min(tile, width - c * tile);
-  }
-  const thresholds = new Uint8Array(columns * rows);
-  for (let r = 0; r < rows; r++) {
     for (let c = 0; c < columns; c++) {
+      const [start, end] = tileRange(c, width);
       let sum = 0;
-      let count = 0;
-      for (let i = Math.max(0, r - 1); i <= Math.min(rows - 1, r + 1); i++) {
-        for (let j = Math.max(0, c - 1); j <= Math.min(columns - 1, c + 1); j++) {
-          sum += sums[i * columns + j]!;
-          count += counts[i * columns + j]!;
-        }
-      }
-      thresholds[r * columns + c] = Math.max(0, (sum / count) * 0.85 - 5);
+      for (let x = start; x < end; x++) sum += data[y * width + x]!;
+      sums[row + c]! += sum;
+      counts[row + c]! += end - start;
     }
-  }
+  });
+  const around = sumsAround(counts, columns, rows);
+  const thresholds = Uint8Array.from(sumsAround(sums, columns, rows), (sum, i) =>
+    Math.max(0, (sum / around[i]!) * 0.85 - 5),
+  );
   const mask = new Uint8Array(width * height);
-  for (let y = 0; y < height; y++) {
-    if (y % rowsPerChunk === 0) await setImmediate();
+  await forEachRow(width, height, (y) => {
     const row = Math.floor(y / tile) * columns;
-    for (let x = 0; x < width; x++) if (data[y * width + x]! < thresholds[row + (x >> 5)]!) mask[y * width + x] = 1;
-  }
+    for (let c = 0; c < columns; c++) {
+      const [start, end] = tileRange(c, width);
+      const threshold = thresholds[row + c]!;
+      for (let x = start; x < end; x++) if (data[y * width + x]! < threshold) mask[y * width + x] = 1;
+    }
+  });
   return mask;
 }
 
@@ -67,9 +57,7 @@ export async function findComponents(mask: Uint8Array, width: number, height: nu
   };
 
   let above: number[] = []; // runs of the last row: start, end, label, …
-  const rowsPerChunk = Math.max(1, Math.floor(chunkPixels / width));
-  for (let y = 0; y < height; y++) {
-    if (y % rowsPerChunk === 0 && y > 0) await setImmediate();
+  await forEachRow(width, height, (y) => {
     const runs: number[] = [];
     let first = 0;
     for (let x = 0; x < width; x++) {
@@ -93,7 +81,7 @@ export async function findComponents(mask: Uint8Array, width: number, height: nu
       runs.push(start, x, label);
     }
     above = runs;
-  }
+  });
   return boxes.filter((_, i) => parent[i] === i);
 }
 

@@ -1,11 +1,7 @@
 /** Evens out a scan before it is read: shadows and grey paper become white, pale print dark, dotted print whole. */
-import { setImmediate } from "node:timers/promises";
 import type { GreyImage } from "./components.ts";
+import { forEachRow, sumsAround, tile, tileRange } from "./tiles.ts";
 
-/** Pixels handled between two turns of the event loop. */
-const chunkPixels = 1 << 17;
-/** Side of the squares whose paper is measured. */
-const tile = 32;
 /** Grey levels are counted in 64 steps of 4. */
 const steps = 64;
 
@@ -22,9 +18,7 @@ export async function normalisePaper({ data, width, height }: GreyImage): Promis
   const row = new Float64Array(columns);
   const out = new Uint8Array(width * height);
   const ink = new Uint32Array(256);
-  const rowsPerChunk = Math.max(1, Math.floor(chunkPixels / width));
-  for (let y = 0; y < height; y++) {
-    if (y % rowsPerChunk === 0) await setImmediate();
+  await forEachRow(width, height, (y) => {
     const [r0, r1, ty] = neighbours(y, rows);
     for (let c = 0; c < columns; c++) {
       row[c] = levels[r0 * columns + c]! * (1 - ty) + levels[r1 * columns + c]! * ty;
@@ -37,15 +31,14 @@ export async function normalisePaper({ data, width, height }: GreyImage): Promis
       out[y * width + x] = value;
       if (value < 215) ink[value]!++;
     }
-  }
+  });
   const level = quantile(ink, 0, ink.length, 0.5);
   if (level > paleInk) {
     const factor = (255 - darkInk) / (255 - level);
     const table = Uint8Array.from({ length: 256 }, (_, value) => Math.max(0, 255 - (255 - value) * factor));
-    for (let y = 0; y < height; y++) {
-      if (y % rowsPerChunk === 0) await setImmediate();
+    await forEachRow(width, height, (y) => {
       for (let i = y * width; i < (y + 1) * width; i++) out[i] = table[out[i]!]!;
-    }
+    });
   }
   return { data: out, width, height };
 }
@@ -56,16 +49,14 @@ export async function normalisePaper({ data, width, height }: GreyImage): Promis
  */
 export async function closeGaps({ data, width, height }: GreyImage): Promise<GreyImage> {
   const out = new Uint8Array(width * height);
-  const rowsPerChunk = Math.max(1, Math.floor(chunkPixels / width));
-  for (let y = 0; y < height; y++) {
-    if (y % rowsPerChunk === 0) await setImmediate();
+  await forEachRow(width, height, (y) => {
     const down = y + 1 < height ? width : 0;
     for (let x = 0; x < width; x++) {
       const i = y * width + x;
       const right = x + 1 < width ? 1 : 0;
       out[i] = Math.min(data[i]!, data[i + right]!, data[i + down]!, data[i + down + right]!);
     }
-  }
+  });
   return { data: out, width, height };
 }
 
@@ -84,32 +75,22 @@ async function measurePaper({ data, width, height }: GreyImage): Promise<Paper> 
   const columns = Math.ceil(width / tile);
   const rows = Math.ceil(height / tile);
   const counts = new Uint32Array(columns * rows * steps);
-  const rowsPerChunk = Math.max(1, Math.floor(chunkPixels / width));
-  for (let y = 0; y < height; y++) {
-    if (y % rowsPerChunk === 0) await setImmediate();
+  await forEachRow(width, height, (y) => {
     const row = Math.floor(y / tile) * columns;
-    for (let x = 0; x < width; x++) counts[(row + (x >> 5)) * steps + (data[y * width + x]! >> 2)]!++;
-  }
+    for (let c = 0; c < columns; c++) {
+      const [start, end] = tileRange(c, width);
+      const base = (row + c) * steps;
+      for (let x = start; x < end; x++) counts[base + (data[y * width + x]! >> 2)]!++;
+    }
+  });
   const all = new Uint32Array(steps);
   for (let i = 0; i < counts.length; i++) all[i % steps]! += counts[i]!;
   const floor = 0.6 * levelOf(quantile(all, 0, steps, 0.7));
   const measured = Float32Array.from({ length: columns * rows }, (_, i) =>
     Math.max(floor, levelOf(quantile(counts, i * steps, steps, 0.75))),
   );
-  const levels = new Float32Array(columns * rows);
-  for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < columns; c++) {
-      let sum = 0;
-      let count = 0;
-      for (let i = Math.max(0, r - 1); i <= Math.min(rows - 1, r + 1); i++) {
-        for (let j = Math.max(0, c - 1); j <= Math.min(columns - 1, c + 1); j++) {
-          sum += measured[i * columns + j]!;
-          count++;
-        }
-      }
-      levels[r * columns + c] = Math.max(1, sum / count);
-    }
-  }
+  const around = sumsAround(new Uint8Array(columns * rows).fill(1), columns, rows);
+  const levels = Float32Array.from(sumsAround(measured, columns, rows), (sum, i) => Math.max(1, sum / around[i]!));
   const across = Array.from({ length: width }, (_, x) => neighbours(x, columns));
   return {
     levels,

@@ -1,8 +1,6 @@
 /** Ruled lines of forms and tables. They run into letters and make the OCR engine miss whole cells. */
-import { setImmediate } from "node:timers/promises";
 import { type GreyImage, inkMask } from "./components.ts";
-
-const chunkPixels = 1 << 17;
+import { forEachRow } from "./tiles.ts";
 
 /**
  * Paints straight lines that are long against the text and thin in the colour of the paper beside them, in place. `textHeight` in pixels. Strokes of letters
@@ -32,9 +30,7 @@ async function sweep(
   minLength: number,
   maxThickness: number,
 ): Promise<void> {
-  const linesPerChunk = Math.max(1, Math.floor(chunkPixels / way.length));
-  for (let line = 0; line < way.count; line++) {
-    if (line % linesPerChunk === 0) await setImmediate();
+  await forEachRow(way.length, way.count, (line) => {
     const base = line * way.across;
     for (let at = 0; at < way.length; at++) {
       if (mask[base + at * way.along] === 0) continue;
@@ -45,7 +41,7 @@ async function sweep(
       if (last - start + 1 < minLength) continue;
       for (let i = start; i <= last; i++) erase(image.data, mask, base + i * way.along, line, way, maxThickness);
     }
-  }
+  });
 }
 
 /** Erases the stroke that crosses `pixel`, with its blurred edge, unless it is thicker than a rule: a letter stands there. */

@@ -4,9 +4,10 @@
  * hashes of its files were found to be those that its metadata states.
  */
 import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { ModelFiles } from "../addon/native-types.ts";
 import { codedError } from "../errors.ts";
+import { exportCure } from "./export-cure.ts";
 import { digestFile } from "./files.ts";
 import { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors-header.ts";
 
@@ -57,7 +58,10 @@ export interface ModelFolder {
 export async function readModelFolder(path: string, kind: ModelKind, signal?: AbortSignal): Promise<ModelFolder> {
   const info = await stat(path).catch(() => undefined);
   if (info?.isDirectory() !== true) {
-    throw codedError("ERR_MODEL_NOT_FOUND", `There is no model folder ${path}`, { details: { path, kind } });
+    throw codedError("ERR_MODEL_NOT_FOUND", `There is no model folder ${path}`, {
+      details: { path, kind },
+      cure: exportCure(path),
+    });
   }
   const metadata = await readMetadata(path);
   if (metadata.kind !== kind) {
@@ -88,7 +92,11 @@ export async function readModelFolder(path: string, kind: ModelKind, signal?: Ab
 
 async function readJson(path: string): Promise<Record<string, unknown>> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    throw codedError("ERR_MODEL_NOT_FOUND", `${path} can't be read`, { cause, details: { path } });
+    throw codedError("ERR_MODEL_NOT_FOUND", `${path} can't be read`, {
+      cause,
+      details: { path },
+      cure: exportCure(dirname(path)),
+    });
   });
   try {
     const json: unknown = JSON.parse(text);
@@ -96,7 +104,10 @@ async function readJson(path: string): Promise<Record<string, unknown>> {
   } catch {
     // Falls through to the error below.
   }
-  throw codedError("ERR_MODEL_NOT_FOUND", `${path} is not a JSON object`, { details: { path } });
+  throw codedError("ERR_MODEL_NOT_FOUND", `${path} is not a JSON object`, {
+    details: { path },
+    cure: exportCure(dirname(path)),
+  });
 }
 
 async function readMetadata(path: string): Promise<ModelMetadata> {
@@ -119,7 +130,11 @@ async function verify(
   const file = join(path, name);
   const { sha256 } = await digestFile(file, signal).catch((cause: unknown) => {
     if (signal?.aborted) throw cause;
-    throw codedError("ERR_MODEL_NOT_FOUND", `${file} can't be read`, { cause, details: { path: file } });
+    throw codedError("ERR_MODEL_NOT_FOUND", `${file} can't be read`, {
+      cause,
+      details: { path: file },
+      cure: exportCure(path),
+    });
   });
   if (typeof stated !== "string" || stated.toLowerCase() !== sha256) {
     throw codedError(

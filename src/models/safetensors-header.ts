@@ -3,7 +3,9 @@
  * Everything in it is checked against the file before it is believed; no tensor data is read.
  */
 import { open } from "node:fs/promises";
+import { dirname } from "node:path";
 import { codedError } from "../errors.ts";
+import { exportCure } from "./export-cure.ts";
 
 export interface TensorInfo {
   /** As the format names it: "F32", "BF16" … */
@@ -47,7 +49,11 @@ const dtypeBytes: Readonly<Record<string, number>> = {
  */
 export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {
   const handle = await open(path, "r").catch((cause: unknown) => {
-    throw codedError("ERR_MODEL_NOT_FOUND", `${path} can't be opened`, { cause, details: { path } });
+    throw codedError("ERR_MODEL_NOT_FOUND", `${path} can't be opened`, {
+      cause,
+      details: { path },
+      cure: exportCure(dirname(path)),
+    });
   });
   try {
     const { size } = await handle.stat();

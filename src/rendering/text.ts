@@ -2,6 +2,7 @@
 import { createCanvas } from "@napi-rs/canvas";
 import type { RasterImage } from "../documents/image.ts";
 import { codedError } from "../errors.ts";
+import { setExactText } from "./exact-text.ts";
 import { coversText, type FontFace, fontFile, registerFace } from "./fonts.ts";
 
 /** How a line is set. Lengths in pixels of the final image. */
@@ -121,17 +122,13 @@ export function renderCoverage(text: string, options: CoverageOptions): Uint8Arr
   const wholeBaseline = tilt === 0 ? Math.floor(baseline + 1e-6) : baseline;
   context.setTransform(scaleX, tilt * scaleX, unhinted, 1, x, wholeBaseline);
   context.font = `${sizePx}px "${face.family}"`;
-  context.lang = "en";
-  context.fontKerning = "none";
+  setExactText(context);
   context.letterSpacing = `${letterSpacing / scaleX}px`;
-  context.textBaseline = "alphabetic";
-  context.textAlign = "left";
   context.fillStyle = "#000";
   context.fillText(text, 0, 0);
   if (embolden !== 0) {
     if (embolden < 0) context.globalCompositeOperation = "destination-out";
     context.strokeStyle = "#000";
-    context.lineJoin = "round";
     context.lineWidth = 2 * Math.abs(embolden);
     context.strokeText(text, 0, 0);
   }

@@ -76,6 +76,7 @@ describe("in worker threads", () => {
       "documents/geometry.ts",
       "rendering/font-file.ts",
       "rendering/fonts.ts",
+      "rendering/exact-text.ts",
       "rendering/text.ts",
     ]);
     try {

@@ -46,6 +46,20 @@ describe("measured ink", () => {
     }
   });
 
+  it.each(["office fi fl ffi ffl", "fj ff fb fk", "AVATAR To Te", "Tt tt th Th st ct", "-> == != www 1/2"])(
+    "ends where %j ends in every face, ligatures or not",
+    (text) => {
+      for (const face of fontFaces) {
+        const style = { face, sizePx: 40 };
+        const { ink, advance } = measureText(text, style);
+        const width = Math.ceil(advance) + 80;
+        const drawn = inkBox(renderCoverage(text, { ...style, width, height: 100, x: 20, baseline: 70 }), width);
+        expect(Math.abs(drawn.left - (20 + ink!.left)), `${face.id} left`).toBeLessThan(1.5);
+        expect(Math.abs(drawn.right - (20 + ink!.right)), `${face.id} right`).toBeLessThan(1.5);
+      }
+    },
+  );
+
   it("scales with the size exactly", () => {
     const small = measureText("Agreement", { face: arimo, sizePx: 10 });
     const large = measureText("Agreement", { face: arimo, sizePx: 35 });

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { exportCure } from "../../src/models/export-cure.ts";
 import { type ModelKind, perceptualName, readModelFolder } from "../../src/models/model-folder.ts";
 import { readSafetensorsHeader } from "../../src/models/safetensors-header.ts";
 import { modelFixture, safetensors, sha256 } from "./helpers/model-fixture.ts";
@@ -14,9 +15,9 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 async function failing(
   promise: Promise<unknown>,
-): Promise<{ code: string; message: string; details: Record<string, unknown> }> {
+): Promise<{ code: string; message: string; cure: string; details: Record<string, unknown> }> {
   return promise.then(
-    () => ({ code: "no error", message: "", details: {} }),
+    () => ({ code: "no error", message: "", cure: "", details: {} }),
     (error) => error,
   );
 }
@@ -64,6 +65,18 @@ describe("a model folder", () => {
     const path = await modelFixture(join(folder, "vae"), "vae");
     expect((await failing(readModelFolder(path, "unet"))).message).toMatch(/holds a vae, but a unet is needed/);
     expect((await failing(readModelFolder(join(folder, "none"), "vae"))).code).toBe("ERR_MODEL_NOT_FOUND");
+  });
+
+  it.each([
+    ["models/tiny/vae", "--preset tiny --out models/tiny --only vae`"],
+    ["/srv/models/sd2/unet", "--preset sd2 --out /srv/models/sd2 --only unet`"],
+    ["models/small", "--preset small --out models/small`"],
+    ["runs/my vae's", "--preset PRESET --out 'runs/my vae'\\''s'`"],
+    ["mine/glyph_encoder", "--preset PRESET --out mine`"],
+  ])("when missing is exported by the command for it: %s", async (path, command) => {
+    expect(exportCure(path)).toContain(command);
+    const missing = join(folder, path);
+    expect((await failing(readModelFolder(missing, "vae"))).cure).toBe(exportCure(missing));
   });
 
   it("is refused when its text projection was changed", async () => {

@@ -1,6 +1,7 @@
 /** Draws a sheet, band by band, so that a large page never holds the thread for long. */
 import { createCanvas, type SKRSContext2D } from "@napi-rs/canvas";
 import type { Size } from "../../documents/geometry.ts";
+import { setExactText } from "../../rendering/exact-text.ts";
 import { registerFace } from "../../rendering/fonts.ts";
 import { pause } from "../pause.ts";
 import { atomBox, atomStart } from "./ink-boxes.ts";
@@ -31,12 +32,7 @@ export async function drawBands(
   await pause();
   const canvas = createCanvas(page.width, Math.min(bandRows, page.height));
   const context = canvas.getContext("2d");
-  context.lang = "en";
-  context.fontKerning = "none";
-  // Without ligatures and contextual forms, glyphs lie where their advances say.
-  context.textRendering = "optimizeSpeed";
-  context.textBaseline = "alphabetic";
-  context.lineJoin = "round";
+  setExactText(context);
   for (let top = 0; top < page.height; top += bandRows) {
     const rows = Math.min(bandRows, page.height - top);
     context.resetTransform();
