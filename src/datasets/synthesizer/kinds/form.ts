@@ -23,6 +23,20 @@ interface Section {
   readonly entries: readonly Entry[];
 }
 
+type Filled = (text: string) => { readonly text: string; readonly style: InkStyle; readonly lift: number };
+
+/** What every part of the form is drawn with. */
+interface FormSheet {
+  readonly page: OfficePage;
+  readonly random: Random;
+  readonly inventor: Inventor;
+  readonly decorations: boolean;
+  /** A value as the person wrote it. */
+  readonly filled: Filled;
+  /** Name of a field → its text. */
+  readonly fields: Record<string, string>;
+}
+
 export function draftForm(context: DraftContext): Draft {
   const { random, inventor, decorations } = context;
   const page = new OfficePage(context, [
@@ -33,12 +47,11 @@ export function draftForm(context: DraftContext): Draft {
     ["serif", 1],
   ]);
   const { sheet, left, right, mm } = page;
-  const { form } = inventor.words;
   const fields: Record<string, string> = {};
   const organisation = inventor.company();
   fields["company"] = organisation;
   let y = random.range(14, 22) * mm;
-  const title = random.pick(form.titles);
+  const title = random.pick(inventor.words.form.titles);
   const start =
     decorations && random.chance(0.5)
       ? logo(sheet, random, left, y, 14 * mm, organisation, page.accent, page.face) + 5 * mm
@@ -61,6 +74,7 @@ export function draftForm(context: DraftContext): Draft {
   y += page.leading * 0.4;
 
   const filled = fillingStyle(random, page);
+  const form: FormSheet = { page, random, inventor, decorations, filled, fields };
   const look = random.weighted<"line" | "box" | "comb" | "shaded" | "bare">([
     ["line", 4],
     ["box", 4],
@@ -79,19 +93,13 @@ export function draftForm(context: DraftContext): Draft {
     .sort((a, b) => a.order - b.order)) {
     const needed = rowHeight * (section.entries.length + 2);
     if (y + needed > page.height - 60 * mm) break;
-    y = sectionHead(page, random, section.title, y, decorations);
-    y = entriesOf(page, random, section, y, {
-      look: decorations ? look : "bare",
-      labelAbove,
-      rowHeight,
-      filled,
-      fields,
-    });
+    y = sectionHead(form, section.title, y);
+    y = entriesOf(form, section, y, { look: decorations ? look : "bare", labelAbove, rowHeight });
     y += page.leading * 0.5;
   }
-  y = questions(page, random, inventor, y, decorations, filled);
-  if (random.chance(0.45)) y = remarks(page, random, inventor, y, decorations, filled);
-  y = declaration(page, random, inventor, y, decorations, filled, fields);
+  y = questions(form, y);
+  if (random.chance(0.45)) y = remarks(form, y);
+  y = declaration(form, y);
   if (decorations) {
     if (random.chance(0.35)) barcode(sheet, random, right - 45 * mm, page.height - 24 * mm, 42 * mm, 10 * mm);
     if (random.chance(0.3))
@@ -118,10 +126,7 @@ export function draftForm(context: DraftContext): Draft {
 }
 
 /** How the person filled it in: by hand mostly. */
-function fillingStyle(
-  random: Random,
-  page: OfficePage,
-): (text: string) => { text: string; style: InkStyle; lift: number } {
+function fillingStyle(random: Random, page: OfficePage): Filled {
   const way = random.weighted<"hand" | "type" | "print">([
     ["hand", 5],
     ["type", 3],
@@ -281,7 +286,7 @@ function sections(random: Random, inventor: Inventor): (Section & { order: numbe
   ];
 }
 
-function sectionHead(page: OfficePage, random: Random, title: string, y: number, decorations: boolean): number {
+function sectionHead({ page, random, decorations }: FormSheet, title: string, y: number): number {
   const { sheet, left, right, mm } = page;
   const height = page.leading * 1.5;
   const filled = decorations && random.chance(0.4);
@@ -299,12 +304,10 @@ interface FillOptions {
   readonly look: "line" | "box" | "comb" | "shaded" | "bare";
   readonly labelAbove: boolean;
   readonly rowHeight: number;
-  readonly filled: ReturnType<typeof fillingStyle>;
-  readonly fields: Record<string, string>;
 }
 
-function entriesOf(page: OfficePage, random: Random, section: Section, y: number, options: FillOptions): number {
-  const { left, right, mm } = page;
+function entriesOf(form: FormSheet, section: Section, y: number, options: FillOptions): number {
+  const { left, right, mm } = form.page;
   const third = (right - left) / 3;
   let used = 0;
   let row = y;
@@ -313,15 +316,14 @@ function entriesOf(page: OfficePage, random: Random, section: Section, y: number
       row += options.rowHeight;
       used = 0;
     }
-    field(page, random, entry, left + used * third, row, entry.share * third - 2.5 * mm, options);
+    field(form, entry, left + used * third, row, entry.share * third - 2.5 * mm, options);
     used += entry.share;
   }
   return row + options.rowHeight;
 }
 
 function field(
-  page: OfficePage,
-  random: Random,
+  { page, random, filled, fields }: FormSheet,
   entry: Entry,
   x: number,
   y: number,
@@ -329,7 +331,7 @@ function field(
   options: FillOptions,
 ): void {
   const { sheet, mm } = page;
-  const { look, labelAbove, rowHeight, filled, fields } = options;
+  const { look, labelAbove, rowHeight } = options;
   const label = page.small(labelAbove ? 0.74 : 0.92);
   const { text, style, lift } = filled(entry.value);
   fields[entry.name] = text;
@@ -386,14 +388,7 @@ function comb(
   sheet.line(content, x + spaced.spacing / 2, bottom - page.body.size * 0.3, fitStyle(content, spaced, width));
 }
 
-function questions(
-  page: OfficePage,
-  random: Random,
-  inventor: Inventor,
-  y: number,
-  decorations: boolean,
-  filled: FillOptions["filled"],
-): number {
+function questions({ page, random, inventor, decorations, filled }: FormSheet, y: number): number {
   const { form } = inventor.words;
   const { sheet, right, left, mm } = page;
   for (const question of random.shuffled(form.questions).slice(0, random.int(0, 2))) {
@@ -419,14 +414,7 @@ function questions(
 }
 
 /** Some ruled lines with a few words on them. */
-function remarks(
-  page: OfficePage,
-  random: Random,
-  inventor: Inventor,
-  y: number,
-  decorations: boolean,
-  filled: FillOptions["filled"],
-): number {
+function remarks({ page, random, inventor, decorations, filled }: FormSheet, y: number): number {
   const { sheet, left, right, mm } = page;
   const { letter } = inventor.words;
   const { style } = filled("x");
@@ -444,15 +432,7 @@ function remarks(
   return y + page.leading;
 }
 
-function declaration(
-  page: OfficePage,
-  random: Random,
-  inventor: Inventor,
-  y: number,
-  decorations: boolean,
-  filled: FillOptions["filled"],
-  fields: Record<string, string>,
-): number {
+function declaration({ page, random, inventor, decorations, filled, fields }: FormSheet, y: number): number {
   const { form } = inventor.words;
   const { sheet, left, right, mm } = page;
   y = page.paragraph(random.pick(form.declarations), left, y + page.leading, right - left, page.small(0.9));
