@@ -96,10 +96,8 @@ describe("numbers and forms", () => {
 });
 
 it("says why it took a number", async () => {
-  const reasons = (row: string): string[] =>
-    createDetector()
-      .detect(page(row), 0)
-      .map(({ reason }) => reason);
+  const reasons = async (row: string): Promise<string[]> =>
+    (await createDetector().detect(page(row), 0)).map(({ reason }) => reason);
   expect(await reasons("BSN 111222333")).toEqual(["label and check digits"]);
   expect(await reasons("BSN 111222334")).toEqual(["label"]);
   expect(await reasons("D231458907UTO7408122F1204159<<<<<<<6")).toEqual(["check digits"]);

@@ -76,7 +76,10 @@ export const matchesOf = ({ type, pattern, judge }: IdentifierForm, text: string
   });
 
 /** The numbers of a type that need no label. */
-export const standingAlone = (page: OcrPage, type: EntityType): Finding[] =>
-  identifierForms
-    .filter((form) => form.type === type)
-    .flatMap((form) => page.lines.flatMap(({ text }, line) => matchesOf(form, text, line)));
+export function standingAlone(page: OcrPage, type: EntityType): Finding[] {
+  const forms = identifierForms.filter((form) => form.type === type);
+  // All have digits; a line without any is not worth a dozen patterns.
+  return page.lines.flatMap(({ text }, line) =>
+    /\d/.test(text) ? forms.flatMap((form) => matchesOf(form, text, line)) : [],
+  );
+}
