@@ -114,7 +114,8 @@ Napi::Function TrainerWrap::define(Napi::Env env) {
        InstanceMethod<&TrainerWrap::compute_loss>("computeLoss"),
        InstanceMethod<&TrainerWrap::gradient_norms>("gradientNorms"),
        InstanceMethod<&TrainerWrap::gradients>("gradients"), InstanceMethod<&TrainerWrap::preview>("preview"),
-       InstanceMethod<&TrainerWrap::save_state>("saveState"), InstanceMethod<&TrainerWrap::load_state>("loadState"),
+       InstanceMethod<&TrainerWrap::latent_sums>("latentSums"), InstanceMethod<&TrainerWrap::save_state>("saveState"),
+       InstanceMethod<&TrainerWrap::load_state>("loadState"),
        InstanceMethod<&TrainerWrap::export_weights>("exportWeights"), InstanceMethod<&TrainerWrap::abort>("abort"),
        InstanceMethod<&TrainerWrap::close>("close")});
 }
@@ -273,6 +274,23 @@ Napi::Value TrainerWrap::preview(const Napi::CallbackInfo& info) {
     return submit(info, [batch, steps, use_ema](Trainer& trainer) -> JobRunner::Finish {
       return [images = trainer.preview(*batch, steps, use_ema)](Napi::Env env) -> Napi::Value {
         return host_from_tensor(env, images);
+      };
+    });
+  });
+}
+
+Napi::Value TrainerWrap::latent_sums(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto batch = std::make_shared<Batch>(batch_from_js(info[0], "batch"));
+    const bool use_ema = info[1].ToBoolean();
+    return submit(info, [batch, use_ema](Trainer& trainer) -> JobRunner::Finish {
+      return [sums = trainer.latent_sums(*batch, use_ema)](Napi::Env env) -> Napi::Value {
+        Napi::Object value = Napi::Object::New(env);
+        value.Set("count", sums.count);
+        value.Set("mean", sums.mean);
+        value.Set("squares", sums.squares);
+        value.Set("variance", sums.variance);
+        return value;
       };
     });
   });

@@ -6,6 +6,10 @@
 
 namespace anonymizer {
 
+LatentSums Objective::latent_sums(const PreparedBatch&) {
+  throw CodedError("ERR_INVALID_ARGUMENT", "latentSums needs a trainer of kind vae");
+}
+
 at::Tensor batch_noise(const at::Tensor& given, const PreparedBatch& batch, const StepContext& context,
                        uint64_t purpose, at::IntArrayRef shape) {
   if (given.defined()) {

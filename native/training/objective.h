@@ -25,6 +25,14 @@ struct Loss {
   at::Tensor discriminator;
 };
 
+// Over the elements of a batch's unscaled latents: how many, Σ mean, Σ mean², Σ variance of the posterior.
+struct LatentSums {
+  double count = 0;
+  double mean = 0;
+  double squares = 0;
+  double variance = 0;
+};
+
 // A set of tensors with a file of its own in checkpoints and exports.
 struct StatePart {
   std::string file;  // "model.safetensors"
@@ -40,6 +48,8 @@ class Objective {
   virtual Loss loss(const PreparedBatch& batch, const StepContext& context) = 0;
   // The adversary's, null where there is none.
   virtual AdamW* discriminator_optimizer() { return nullptr; }
+  // ERR_INVALID_ARGUMENT where no latents are trained.
+  virtual LatentSums latent_sums(const PreparedBatch& batch);
   // Images [B, 3, H, W] in [-1, 1] to look at.
   virtual at::Tensor preview(const PreparedBatch& batch, int64_t steps, const StepContext& context,
                              const AbortFlag& abort) = 0;

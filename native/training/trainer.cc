@@ -216,6 +216,14 @@ std::vector<NamedTensor> Trainer::optimizer_state() const {
   return state;
 }
 
+LatentSums Trainer::latent_sums(const Batch& batch, bool use_ema) {
+  torch::NoGradGuard no_grad;
+  const EmaScope scope(optimizer_->parameters(), use_ema && ema_ ? &*ema_ : nullptr);
+  const PreparedBatch prepared = prepare(batch, options_.device);
+  const Autocast autocast(options_.device, options_.precision);
+  return objective_->latent_sums(prepared);
+}
+
 std::vector<std::string> Trainer::save_state(const std::string& folder) const {
   std::vector<std::string> files;
   auto write = [&](const std::string& name, const std::vector<NamedTensor>& tensors) {

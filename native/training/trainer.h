@@ -56,6 +56,8 @@ class Trainer {
   // uint8 [B, H, W, 3]
   at::Tensor preview(const Batch& batch, int64_t steps, bool use_ema);
 
+  LatentSums latent_sums(const Batch& batch, bool use_ema);
+
   std::vector<std::string> save_state(const std::string& folder) const;
   void load_state(const std::string& folder);
   // files: part's file name in checkpoints → path to write.

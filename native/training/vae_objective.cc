@@ -74,4 +74,11 @@ at::Tensor VaeObjective::preview(const PreparedBatch& batch, int64_t, const Step
   return vae_.run("decode", {posterior.mean});
 }
 
+LatentSums VaeObjective::latent_sums(const PreparedBatch& batch) {
+  const Posterior posterior = Posterior::from_moments(vae_.run("encode", {batch.images}));
+  const at::Tensor mean = posterior.mean.to(at::kDouble);
+  return {static_cast<double>(mean.numel()), mean.sum().item<double>(), mean.square().sum().item<double>(),
+          posterior.logvar.to(at::kDouble).exp().sum().item<double>()};
+}
+
 }  // namespace anonymizer

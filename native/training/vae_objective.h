@@ -31,6 +31,7 @@ class VaeObjective : public Objective {
   // Reconstruction of the posterior's mean.
   at::Tensor preview(const PreparedBatch& batch, int64_t steps, const StepContext& context,
                      const AbortFlag& abort) override;
+  LatentSums latent_sums(const PreparedBatch& batch) override;
 
  private:
   struct Adversary {

@@ -167,6 +167,14 @@ export interface NativeStepResult {
   readonly skipped?: boolean;
 }
 
+/** Over the elements of a batch's unscaled latents: how many, Σ mean, Σ mean², Σ variance of the posterior. */
+export interface NativeLatentSums {
+  readonly count: number;
+  readonly mean: number;
+  readonly squares: number;
+  readonly variance: number;
+}
+
 export interface NativeParameterInfo {
   readonly name: string;
   readonly shape: readonly number[];
@@ -190,6 +198,8 @@ export interface NativeTrainer {
   gradients(batch: NativeBatch, globalStep: number): Promise<Readonly<Record<string, HostTensor>>>;
   /** VAE: reconstructions (of the mean). UNet: the repainted images after `steps` DDIM steps. uint8 [B, H, W, 3]. */
   preview(batch: NativeBatch, steps: number, useEma: boolean): Promise<HostTensor>;
+  /** kind "vae" only (else ERR_INVALID_ARGUMENT). Without augmentation. */
+  latentSums(batch: NativeBatch, useEma: boolean): Promise<NativeLatentSums>;
   /** Writes the training state into an existing folder: model.safetensors, optimizer.safetensors, … Returns the file names. */
   saveState(folder: string): Promise<string[]>;
   loadState(folder: string): Promise<void>;

@@ -6,12 +6,13 @@ import { passesMrz } from "../identifiers/machine-readable.ts";
 import { compactOf } from "../identifiers/scheme.ts";
 import { checkVat, schemeNamed } from "../identifiers/schemes.ts";
 import type { EntityType } from "./entity.ts";
+import type { Judgement } from "./matches.ts";
 
 export interface IdentifierForm {
   readonly type: EntityType;
   readonly pattern: RegExp;
-  /** Score and reason of a match; undefined when it is none. */
-  judge(match: string): { readonly score: number; readonly reason: string } | undefined;
+  /** undefined when it is none. */
+  judge(match: readonly string[]): Judgement | undefined;
 }
 
 const start = "(?<![A-Z\\d-])";
@@ -29,7 +30,7 @@ function known(
   return {
     type,
     pattern: new RegExp(start + pattern + end, "g"),
-    judge: (match) => (schemes.some(({ valid }) => valid(compactOf(match))) ? { score, reason } : undefined),
+    judge: ([match]) => (schemes.some(({ valid }) => valid(compactOf(match!))) ? { score, reason } : undefined),
   };
 }
 
@@ -38,12 +39,12 @@ export const vatForm: IdentifierForm = {
   type: "tax_id",
   pattern:
     /(?<![A-Z\d])(?:DE\s?\d{3}\s?\d{3}\s?\d{3}|GB\s?\d{3}\s?\d{4}\s?\d{2}|FR\s?\d{2}\s?\d{3}\s?\d{3}\s?\d{3}|IT\s?\d{11}|NL\s?\d{9}\s?[B8]\s?\d{2}|ES\s?[A-Z\d]-?\d{7}-?[A-Z\d]|AT\s?U\s?\d{8}|BE\s?[01]\d{3}[.\s]?\d{3}[.\s]?\d{3}|PL\s?\d{3}-?\d{3}-?\d{2}-?\d{2})(?![A-Z\d])/g,
-  judge: (match) =>
-    checkVat(compactOf(match)) === "valid" ? { score: 0.95, reason: "check digits" } : { score: 0.65, reason: "form" },
+  judge: ([match]) =>
+    checkVat(compactOf(match!)) === "valid" ? { score: 0.95, reason: "check digits" } : { score: 0.65, reason: "form" },
 };
 
-const judgeMrz: IdentifierForm["judge"] = (match) =>
-  passesMrz(match) ? { score: 0.99, reason: "check digits" } : { score: 0.95, reason: "machine-readable line" };
+const judgeMrz: IdentifierForm["judge"] = ([match]) =>
+  passesMrz(match!) ? { score: 0.99, reason: "check digits" } : { score: 0.95, reason: "machine-readable line" };
 
 export const identifierForms: readonly IdentifierForm[] = [
   known("tax_id", ["in-gstin"], "\\d{2}[A-Z]{5}\\d{4}[A-Z][1-9A-Z]Z[\\dA-Z]", 0.95, "check digits"),

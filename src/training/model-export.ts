@@ -23,6 +23,8 @@ export interface ExportRequest {
   readonly name: string;
   readonly card: string;
   readonly training: TrainingSummary;
+  /** What changes in the source's `config.json`. */
+  readonly config?: Readonly<Record<string, unknown>>;
   /** Asked for after `write`. */
   readonly inpainting?: () => InpaintingFacts;
   /** Also write `text_projection.safetensors`. */
@@ -32,7 +34,7 @@ export interface ExportRequest {
 }
 
 /**
- * Writes the folder `path`: graph and configuration of the source, new weights, metadata with hashes and training
+ * Writes the folder `path`: graph and configuration of the source (with what the request changes), new weights, metadata with hashes and training
  * summary, model card. It appears whole or not at all. Throws ERR_OUTPUT; ERR_MODEL_WEIGHTS when the new weights don't
  * have exactly the source's tensors. Returns the SHA-256 of the new weights.
  */
@@ -41,7 +43,12 @@ export async function exportModelFolder(path: string, request: ExportRequest): P
   return writeFolder(path, async (folder) => {
     await copyFile(source.files.graph, join(folder, graphFile));
     if (source.stages !== undefined) await copyFile(source.stages, join(folder, stagesFile));
-    await copyFile(join(source.path, configFile), join(folder, configFile));
+    if (request.config === undefined) await copyFile(join(source.path, configFile), join(folder, configFile));
+    else
+      await writeFile(
+        join(folder, configFile),
+        `${JSON.stringify({ ...source.config, ...request.config }, null, 2)}\n`,
+      );
     const paths = {
       model: join(folder, weightsFile),
       ...(request.withTextProjection === true ? { textProjection: join(folder, textProjectionFile) } : {}),

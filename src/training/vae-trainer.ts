@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { loadConfig } from "../config/load-config.ts";
 import type { VAETrainerConfigInput } from "../config/training-config.ts";
+import { measureScalingFactor } from "./latent-scale.ts";
 import { modelCard } from "./model-card.ts";
 import { exportModelFolder } from "./model-export.ts";
 import { assembleTrainer, Trainer, type TrainerOptions, type TrainerParts } from "./trainer.ts";
@@ -35,18 +36,25 @@ export class VAETrainer extends Trainer {
     return new VAETrainer(await assembleTrainer(await loadConfig(config, "vae"), options, trainerSources));
   }
 
-  async exportModel(dir: string): Promise<void> {
+  /**
+   * Writes a model folder to `dir`. Where the encoder was trained, `scaling_factor` in its config.json is measured anew
+   * on held-out crops, so that a UNet trained on it sees latents of unit variance; a frozen encoder's stays.
+   */
+  override async exportModel(dir: string): Promise<void> {
     this.checkOpen();
     const { run, models } = this.parts;
     const summary = this.summary();
-    await run.exclusive(() =>
-      exportModelFolder(resolve(dir), {
+    const useEma = run.config.ema_decay > 0;
+    await run.exclusive(async () => {
+      const scalingFactor = await measureScalingFactor(run, useEma);
+      await exportModelFolder(resolve(dir), {
         source: models.model,
         name: run.config.name,
         card: modelCard(run.config.name, run.config, run.plan, summary),
         training: summary,
-        write: (files) => run.native.exportWeights(files, run.config.ema_decay > 0),
-      }),
-    );
+        ...(scalingFactor === undefined ? {} : { config: { scaling_factor: scalingFactor } }),
+        write: (files) => run.native.exportWeights(files, useEma),
+      });
+    });
   }
 }

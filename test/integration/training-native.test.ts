@@ -120,6 +120,36 @@ describe.skipIf(missing !== undefined)("training on the addon", () => {
       expect((await readModelFolder(join(folder, "resumed"), kind)).metadata.sha256).toEqual(whole.weights);
     });
 
+    if (kind === "vae")
+      it("vae: the exported scaling factor brings the latents to unit variance", async () => {
+        const trainer = (await open(await configOf("vae"))) as VAETrainer;
+        try {
+          await collect(trainer);
+          await trainer.exportModel(join(folder, "scaled"));
+        } finally {
+          await trainer.close();
+        }
+        const factor = Number((await readModelFolder(join(folder, "scaled"), "vae")).config["scaling_factor"]);
+        expect(factor).toBeGreaterThan(0);
+        expect(factor).not.toBe(0.7);
+        // Trained on from there and measured again: hardly moved in one step of a tiny learning rate.
+        const again = (await open(
+          await configOf("vae", {
+            "model.path": join(folder, "scaled"),
+            max_train_steps: 1,
+            "optimizer.learning_rate": 1e-9,
+          }),
+        )) as VAETrainer;
+        try {
+          await collect(again);
+          await again.exportModel(join(folder, "scaled-again"));
+        } finally {
+          await again.close();
+        }
+        const measured = (await readModelFolder(join(folder, "scaled-again"), "vae")).config["scaling_factor"];
+        expect(measured).toBeCloseTo(factor, 3);
+      });
+
     it(`${kind}: the loss falls`, async () => {
       const config = await configOf(kind as "vae", {
         max_train_steps: 60,

@@ -496,6 +496,37 @@ describe("exporting", () => {
     expect((await readdir(join(folder, "out"))).sort()).toEqual(["vae"]);
   });
 
+  it("measures the latents' scale anew where the encoder was trained, in pieces that fit", async () => {
+    native.settings.memory = 3;
+    const trainer = await VAETrainer.create(vaeConfig());
+    await collect(trainer);
+    await trainer.exportModel(join(folder, "vae2"));
+    await trainer.close();
+    const [weight] = native.made.at(-1)!.weights;
+    const { config } = await readModelFolder(join(folder, "vae2"), "vae");
+    expect(config).toMatchObject({ latent_channels: 4, block_out_channels: [4, 8, 8] });
+    // The latents' variance is 4·weight².
+    expect(config["scaling_factor"]).toBeCloseTo(1 / (2 * Math.abs(weight!)), 4);
+    delete native.settings.memory;
+    const unet = await UNetTrainer.create(
+      unetConfig({ vae: { path: join(folder, "vae2") }, output_dir: join(folder, "run2") }),
+    );
+    expect(native.made.at(-1)!.options.unetLoss!.scalingFactor).toBe(config["scaling_factor"]);
+    await unet.close();
+  });
+
+  it("keeps the latents' scale where the encoder is what it was", async () => {
+    const scaleOf = async (trainer: VAETrainer): Promise<unknown> => {
+      await trainer.exportModel(join(folder, "kept"));
+      await trainer.close();
+      return (await readModelFolder(join(folder, "kept"), "vae")).config["scaling_factor"];
+    };
+    expect(await scaleOf(await VAETrainer.create(vaeConfig()))).toBe(0.18215);
+    const frozen = await VAETrainer.create(vaeConfig({ freeze: ["encoder", "quant_conv"] }));
+    await collect(frozen);
+    expect(await scaleOf(frozen)).toBe(0.18215);
+  });
+
   it("replaces an earlier export", async () => {
     const trainer = await VAETrainer.create(vaeConfig());
     const out = join(folder, "out");

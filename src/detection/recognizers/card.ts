@@ -1,7 +1,8 @@
 import { isCardNumber } from "../../identifiers/card.ts";
-import type { Finding, Recognizer } from "../entity.ts";
+import type { Recognizer } from "../entity.ts";
 import { mendDigits } from "../fold.ts";
 import { labelBefore } from "../labels.ts";
+import { findMatches } from "../matches.ts";
 
 /** In one piece or in the groups that cards have. */
 const pattern =
@@ -17,39 +18,17 @@ export const cardRecognizer: Recognizer = {
   types: ["card"],
   find: (page) =>
     page.lines.flatMap(({ text }, line) => {
-      const findings: Finding[] = [];
       const mended = mendDigits(text);
-      for (const match of mended.matchAll(pattern)) {
-        const digits = match[0].replace(/\D/g, "");
-        if (!isCardNumber(digits)) continue;
-        findings.push({
-          type: "card",
-          line,
-          span: [match.index, match.index + match[0].length],
-          score: 0.95,
-          reason: "check digit",
-        });
-      }
-      for (const match of mended.matchAll(loosePattern)) {
-        if (labelBefore(page, line, match.index)?.kind !== "card") continue;
-        findings.push({
-          type: "card",
-          line,
-          span: [match.index, match.index + match[0].length],
-          score: 0.85,
-          reason: "label",
-        });
-      }
-      for (const match of text.matchAll(masked)) {
-        if (match[0].length < 8) continue;
-        findings.push({
-          type: "card",
-          line,
-          span: [match.index, match.index + match[0].length],
-          score: 0.7,
-          reason: "masked number",
-        });
-      }
-      return findings;
+      return [
+        ...findMatches("card", line, mended, pattern, ([number]) =>
+          isCardNumber(number.replace(/\D/g, "")) ? { score: 0.95, reason: "check digit" } : undefined,
+        ),
+        ...findMatches("card", line, mended, loosePattern, ({ index }) =>
+          labelBefore(page, line, index)?.kind === "card" ? { score: 0.85, reason: "label" } : undefined,
+        ),
+        ...findMatches("card", line, text, masked, ([number]) =>
+          number.length >= 8 ? { score: 0.7, reason: "masked number" } : undefined,
+        ),
+      ];
     }),
 };

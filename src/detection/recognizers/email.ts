@@ -1,5 +1,6 @@
 import { hostName } from "../domains.ts";
 import type { Recognizer } from "../entity.ts";
+import { findMatches } from "../matches.ts";
 
 const name = String.raw`[\p{L}\d](?:[\p{L}\d._%+-]*[\p{L}\d_-])?`;
 // OCR puts spaces around "@" and points, loses points, and reads "@" as other round signs.
@@ -17,14 +18,6 @@ export const emailRecognizer: Recognizer = {
       // Without one of the signs the patterns would try every letter of the line for nothing.
       !/[@©®]/.test(text)
         ? []
-        : patterns.flatMap((pattern) =>
-            [...text.matchAll(pattern)].map((match) => ({
-              type: "email" as const,
-              line,
-              span: [match.index, match.index + match[0].length] as const,
-              score: 0.95,
-              reason: "form",
-            })),
-          ),
+        : patterns.flatMap((pattern) => findMatches("email", line, text, pattern, { score: 0.95, reason: "form" })),
     ),
 };

@@ -1,6 +1,7 @@
 import { countrySpecs, electronicFormatIBAN, isValidIBAN } from "ibantools";
 import type { Finding, Recognizer } from "../entity.ts";
 import { labelBefore } from "../labels.ts";
+import { findMatches } from "../matches.ts";
 
 const pattern = /(?<![A-Za-z\d])[A-Z]{2}\s?[\dOoIl]{2}(?:[\s.-]?[A-Za-z\d]){11,30}/g;
 
@@ -28,16 +29,11 @@ export const ibanRecognizer: Recognizer = {
   find(page) {
     const findings: Finding[] = [];
     page.lines.forEach(({ text }, line) => {
-      for (const match of text.matchAll(grouped)) {
-        if (!fitsCountry(match[0])) continue;
-        findings.push({
-          type: "iban",
-          line,
-          span: [match.index, match.index + match[0].length],
-          score: 0.75,
-          reason: "form",
-        });
-      }
+      findings.push(
+        ...findMatches("iban", line, text, grouped, ([number]) =>
+          fitsCountry(number) ? { score: 0.75, reason: "form" } : undefined,
+        ),
+      );
       for (const match of text.matchAll(pattern)) {
         const length = validLength(match[0]);
         if (length !== undefined) {

@@ -1,8 +1,9 @@
 /** Numbers of persons and companies: behind a label, or in a form that needs none. */
 import { schemesOf } from "../../identifiers/schemes.ts";
 import type { EntityType, Finding } from "../entity.ts";
-import { type IdentifierForm, identifierForms } from "../identifier-forms.ts";
+import { identifierForms } from "../identifier-forms.ts";
 import { type Label, type Located, valueCandidates } from "../labels.ts";
+import { findMatches } from "../matches.ts";
 import type { OcrPage } from "../ocr.ts";
 import { isAmount } from "../text-shapes.ts";
 
@@ -68,18 +69,11 @@ export function labelledNumbers(
   });
 }
 
-/** The matches of a form in the text of a line (the line itself, or as long as it). */
-export const matchesOf = ({ type, pattern, judge }: IdentifierForm, text: string, line: number): Finding[] =>
-  [...text.matchAll(pattern)].flatMap((match) => {
-    const judged = judge(match[0]);
-    return judged ? [{ type, line, span: [match.index, match.index + match[0].length] as const, ...judged }] : [];
-  });
-
 /** The numbers of a type that need no label. */
 export function standingAlone(page: OcrPage, type: EntityType): Finding[] {
   const forms = identifierForms.filter((form) => form.type === type);
   // All have digits; a line without any is not worth a dozen patterns.
   return page.lines.flatMap(({ text }, line) =>
-    /\d/.test(text) ? forms.flatMap((form) => matchesOf(form, text, line)) : [],
+    /\d/.test(text) ? forms.flatMap(({ pattern, judge }) => findMatches(type, line, text, pattern, judge)) : [],
   );
 }

@@ -2,9 +2,10 @@ import type { Recognizer } from "../entity.ts";
 import { mendDigits } from "../fold.ts";
 import { vatForm } from "../identifier-forms.ts";
 import { labelsOf } from "../labels.ts";
+import { findMatches } from "../matches.ts";
 import type { OcrPage } from "../ocr.ts";
 import { findParties } from "../zones.ts";
-import { labelledNumbers, matchesOf, standingAlone } from "./number-value.ts";
+import { labelledNumbers, standingAlone } from "./number-value.ts";
 
 /** Registrations that stand without a label under a company's name: "(801580-T)", "JM0325955-V", "201901012345 (1234567-X)". */
 const registration = /(?<![\p{L}\d-])(?:\d{12}\s*\(\s*)?[A-Z]{0,3}\d{4,9}\s?-\s?[A-Z](?![\p{L}\d-])/gu;
@@ -18,20 +19,16 @@ export const taxIdRecognizer: Recognizer = {
     const findings = [
       ...labelledNumbers(page, labels, "tax_id", { minDigits: 4, score: 0.85 }),
       ...standingAlone(page, "tax_id"),
-      ...page.lines.flatMap(({ text }, line) => matchesOf(vatForm, mendDigits(text), line)),
+      ...page.lines.flatMap(({ text }, line) =>
+        findMatches("tax_id", line, mendDigits(text), vatForm.pattern, vatForm.judge),
+      ),
     ];
     const header = senderReach(page);
     page.lines.forEach(({ text, box }, line) => {
       if (box[1] > header) return;
-      for (const match of text.toUpperCase().matchAll(registration)) {
-        findings.push({
-          type: "tax_id",
-          line,
-          span: [match.index, match.index + match[0].length],
-          score: 0.75,
-          reason: "form in the header",
-        });
-      }
+      findings.push(
+        ...findMatches("tax_id", line, text.toUpperCase(), registration, { score: 0.75, reason: "form in the header" }),
+      );
     });
     return findings;
   },

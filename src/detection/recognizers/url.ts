@@ -1,5 +1,6 @@
 import { hostName, plainHostName } from "../domains.ts";
 import type { Finding, Recognizer } from "../entity.ts";
+import { findMatches } from "../matches.ts";
 
 const path = String.raw`(?:\/[\w./?=&%#~-]*)?`;
 /** With a scheme or "www", OCR's spaces and lost points are forgiven. */
@@ -20,13 +21,7 @@ export const urlRecognizer: Recognizer = {
   find: (page) =>
     page.lines.flatMap(({ text }, line) => {
       const found = (pattern: RegExp, score: number): Finding[] =>
-        [...text.matchAll(pattern)].map((match) => ({
-          type: "url",
-          line,
-          span: [match.index, match.index + match[0].length],
-          score,
-          reason: "form",
-        }));
+        findMatches("url", line, text, pattern, { score, reason: "form" });
       return [
         ...(beforeHost.test(text) ? found(marked, 0.93) : []),
         ...(inDomain.test(text) ? found(bareDomain, 0.7) : []),

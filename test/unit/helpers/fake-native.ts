@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type {
   NativeBatch,
   NativeInfo,
+  NativeLatentSums,
   NativeLosses,
   NativeParameterInfo,
   NativeStepResult,
@@ -119,6 +120,14 @@ export class FakeTrainer implements NativeTrainer {
     this.#needMemory(batch.ids.length);
     const data = new Uint8Array(batch.images.length).map((_, i) => 255 - batch.images[i]!);
     return { data, shape: [batch.ids.length, batch.height, batch.width, 3], dtype: "uint8" as const };
+  }
+
+  /** Two latent numbers a sample, 0 and 2·weight, with a variance of 3·weight² each: 4·weight² in all. */
+  async latentSums(batch: NativeBatch): Promise<NativeLatentSums> {
+    this.#needMemory(batch.ids.length);
+    const count = 2 * batch.ids.length;
+    const square = this.weights[0]! ** 2;
+    return { count, mean: count * this.weights[0]!, squares: 2 * count * square, variance: 3 * count * square };
   }
 
   async saveState(folder: string): Promise<string[]> {
