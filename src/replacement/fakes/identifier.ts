@@ -5,8 +5,8 @@ import { schemesOf } from "../../identifiers/schemes.ts";
 import { otherCharacters } from "../letters.ts";
 import type { FakeMaker } from "./fake.ts";
 
-/** A number that satisfies three schemes by chance finds its like in some hundred draws. */
-const draws = 400;
+/** Two schemes at once have their like in some ten draws; for three or more it is a matter of luck. */
+const draws = 120;
 
 /**
  * Letters for letters and digits for digits. A number that satisfies identifier schemes gets one that satisfies them
