@@ -113,7 +113,9 @@ const common = (defaults: { batch: number; accumulate: number; steps: number; em
     .describe("Module names whose parameters stay fixed, e.g. [encoder, quant_conv]; each must match."),
   output_dir: path
     .optional()
-    .describe("Run folder: checkpoints, samples, events.jsonl. Default: runs/<name> in the current folder."),
+    .describe(
+      "Run folder: checkpoints, samples, tensorboard, events.jsonl. Default: runs/<name> in the current folder.",
+    ),
   checkpoint: z
     .strictObject({
       every_steps: count.default(1000).describe("Optimizer steps between checkpoints; 0 = only at the end."),
@@ -141,9 +143,13 @@ const common = (defaults: { batch: number; accumulate: number; steps: number; em
     .strictObject({
       every_steps: positiveInt.default(1).describe("Optimizer steps between step events."),
       events_file: z.boolean().default(true).describe("Write every event to events.jsonl in the run folder."),
+      tensorboard: z
+        .boolean()
+        .default(true)
+        .describe("Write TensorBoard event files to tensorboard/ in the run folder."),
     })
     .prefault({})
-    .describe("Events and their file."),
+    .describe("Events and their files."),
 });
 
 const vaeLossShape = {

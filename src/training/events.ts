@@ -20,12 +20,16 @@ export interface StepEvent {
   readonly etaSeconds: number;
   /** Milliseconds this step waited for its batches. */
   readonly dataWaitMs: number;
+  /** Share of the last steps' time that was spent waiting for batches, 0 … 1. */
+  readonly dataWaitShare: number;
   /** Milliseconds of computation on the job thread. */
   readonly computeMs: number;
   /** fp16 only: scale of the next step's loss. */
   readonly lossScale?: number;
   /** fp16 only: a scaled gradient overflowed, the weights were left as they are. */
   readonly skipped?: boolean;
+  /** Memory of this process that lies in RAM, in bytes. */
+  readonly rssBytes: number;
   /** First step of a run only: gradient norm of each weighted loss term before any update. */
   readonly gradientNorms?: Readonly<Record<string, number>>;
 }

@@ -17,6 +17,7 @@ import { checkBatch } from "./micro-batches.ts";
 import type { TrainingSummary } from "./model-card.ts";
 import { nativeOptions } from "./native-options.ts";
 import { checkResume } from "./resume.ts";
+import { openTensorBoardLog, type TensorBoardLog } from "./tensorboard-log.ts";
 import type { TrainingData } from "./training-data.ts";
 import { meanLosses, trainingLoop } from "./training-loop.ts";
 import {
@@ -212,7 +213,7 @@ export abstract class Trainer {
     return this.parts.run.config;
   }
 
-  /** The run folder: checkpoints/, samples/, events.jsonl, run.json. */
+  /** The run folder: checkpoints/, samples/, tensorboard/, events.jsonl, run.json. */
   get outputDir(): string {
     return this.parts.run.outputDir;
   }
@@ -235,20 +236,24 @@ export abstract class Trainer {
     this.#training = true;
     const { run } = this.parts;
     let events: MetricsFile | undefined;
+    let board: TensorBoardLog | undefined;
     try {
       await this.#openRunFolder();
       if (run.config.logging.events_file) {
         events = await openMetricsFile(join(run.outputDir, "events.jsonl"), { keepUntilStep: run.step });
       }
+      if (run.config.logging.tensorboard) board = await openTensorBoardLog(run.outputDir, run.config, run.step);
       for await (const event of trainingLoop(run)) {
         if (event.type === "step") this.#losses = event.losses;
         if (event.type === "validation") this.#validation = event.losses;
         await events?.write({ time: new Date().toISOString(), ...event });
+        await board?.write(event);
         yield event;
       }
     } finally {
       this.#training = false;
       await events?.close();
+      await board?.close();
     }
   }
 

@@ -21,6 +21,7 @@ import type {
 } from "./events.ts";
 import { checkBatch, sliceBatch, smallerMicroBatch, toMicroBatches } from "./micro-batches.ts";
 import { previewColumns, writePreviewGrid } from "./preview-grid.ts";
+import { spreadTimesteps } from "./spread-timesteps.ts";
 import type { TrainingRun } from "./training-run.ts";
 
 /** Noise of validation and previews: a fixed number, so that only the weights change between two of them. */
@@ -32,11 +33,17 @@ const listedReasons = 5;
 
 type Batches = AsyncGenerator<TrainingBatch, void, void>;
 
+/** How long one step took, and how much of that it waited for its batches. */
+interface Pace {
+  readonly seconds: number;
+  readonly waited: number;
+}
+
 /** Trains until `max_train_steps`. Throws what made it stop: ERR_ABORTED, ERR_TRAINING_NAN, ERR_OUT_OF_MEMORY … */
 export async function* trainingLoop(run: TrainingRun): AsyncGenerator<TrainingEvent, void, void> {
   const { config, data } = run;
   const begun = performance.now();
-  const durations: number[] = [];
+  const pace: Pace[] = [];
   const startStep = run.step;
   let lastLosses: Losses = {};
   let lastValidation: Losses | undefined;
@@ -58,14 +65,14 @@ export async function* trainingLoop(run: TrainingRun): AsyncGenerator<TrainingEv
       const gradientNorms = run.step === 0 ? await gradientReport(run, group[0]!) : undefined;
       const computing = performance.now();
       const result = await stepWithSmallerBatches(run, group);
-      durations.push((dataWaitMs + performance.now() - computing) / 1000);
+      pace.push({ seconds: (dataWaitMs + performance.now() - computing) / 1000, waited: dataWaitMs / 1000 });
       yield* takeWarnings(run);
 
-      if (durations.length > etaWindow) durations.shift();
+      if (pace.length > etaWindow) pace.shift();
       lastLosses = result.losses;
       const last = run.step === config.max_train_steps;
       if (run.step % config.logging.every_steps === 0 || run.step === startStep + 1 || last) {
-        yield stepEvent(run, result, durations, dataWaitMs, gradientNorms);
+        yield stepEvent(run, result, pace, gradientNorms);
       }
       const due = (every: number): boolean => every > 0 && (last || run.step % every === 0);
       if (due(config.validation.every_steps)) {
@@ -190,11 +197,11 @@ async function gradientReport(run: TrainingRun, batch: TrainingBatch): Promise<R
 function stepEvent(
   run: TrainingRun,
   result: NativeStepResult,
-  durations: readonly number[],
-  dataWaitMs: number,
+  pace: readonly Pace[],
   gradientNorms: Readonly<Record<string, number>> | undefined,
 ): StepEvent {
-  const seconds = durations.reduce((a, b) => a + b, 0) / durations.length;
+  const seconds = pace.reduce((sum, step) => sum + step.seconds, 0) / pace.length;
+  const waited = pace.reduce((sum, step) => sum + step.waited, 0) / pace.length;
   return {
     type: "step",
     step: run.step,
@@ -207,9 +214,11 @@ function stepEvent(
     microBatch: run.microBatch,
     samplesPerSecond: run.plan.effectiveBatch / seconds,
     etaSeconds: (run.config.max_train_steps - run.step) * seconds,
-    dataWaitMs,
+    dataWaitMs: pace.at(-1)!.waited * 1000,
+    dataWaitShare: seconds > 0 ? waited / seconds : 0,
     computeMs: result.computeMs,
     ...(result.lossScale === undefined ? {} : { lossScale: result.lossScale, skipped: result.skipped === true }),
+    rssBytes: process.memoryUsage.rss(),
     ...(gradientNorms === undefined ? {} : { gradientNorms }),
   };
 }
@@ -235,7 +244,8 @@ async function validate(run: TrainingRun): Promise<ValidationEvent | undefined> 
       const { value: batch, done } = await batches.next();
       if (done === true || batch === undefined) break;
       checkBatch(batch, config.kind);
-      const losses = await withSmallerBatches(run, () => meanLosses(run, batch));
+      const first = samples;
+      const losses = await withSmallerBatches(run, () => meanLosses(run, batch, first));
       for (const [name, value] of Object.entries(losses)) sums[name] = (sums[name] ?? 0) + value * batch.size;
       samples += batch.size;
       count += 1;
@@ -248,11 +258,18 @@ async function validate(run: TrainingRun): Promise<ValidationEvent | undefined> 
   return { type: "validation", step: run.step, losses, batches: count, samples };
 }
 
-/** Losses of a batch, computed in pieces of the current micro-batch. No update, no augmentation. */
-export async function meanLosses(run: TrainingRun, batch: TrainingBatch): Promise<Losses> {
+/**
+ * Losses of a batch, computed in pieces of the current micro-batch. No update, no augmentation. A denoiser's timesteps
+ * are spread over their range by the samples' places, which start at `firstPlace`; noise follows from the sample id.
+ */
+export async function meanLosses(run: TrainingRun, batch: TrainingBatch, firstPlace = 0): Promise<Losses> {
   const sums: Record<string, number> = {};
+  let place = firstPlace;
   for (const piece of toMicroBatches([batch], run.microBatch)) {
-    const losses = await run.abortable(() => run.native.computeLoss(piece, fixedStep));
+    const fixed =
+      run.config.kind === "unet" ? { ...piece, timesteps: spreadTimesteps(place, piece.ids.length) } : piece;
+    place += piece.ids.length;
+    const losses = await run.abortable(() => run.native.computeLoss(fixed, fixedStep));
     for (const [name, value] of Object.entries(losses))
       sums[name] = (sums[name] ?? 0) + (value * piece.ids.length) / batch.size;
   }
