@@ -19,8 +19,17 @@ export { AnonymizeResult } from "./anonymizer/result.ts";
 export type { CustomParts } from "./anonymizer/rooms.ts";
 export { type AnonymizeOptions, Anonymizer, type CreateOptions, type DetectionPlan } from "./anonymizer.ts";
 export type { AnonymizerConfig, AnonymizerConfigInput } from "./config/anonymizer-config.ts";
+export { type InitConfigOptions, initConfig } from "./config/init-config.ts";
 export { loadConfig } from "./config/load-config.ts";
+export {
+  type ConfigChange,
+  type MigrateConfigOptions,
+  type MigratedConfig,
+  migrateConfig,
+} from "./config/migrate-config.ts";
 export { parseOverrides } from "./config/overrides.ts";
+export { listPresets, type Preset } from "./config/presets.ts";
+export type { ConfigProblem } from "./config/problems.ts";
 export { type ConfigKind, configJsonSchema, configKinds } from "./config/schemas.ts";
 export type {
   TrainerConfig,

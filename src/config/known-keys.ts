@@ -21,7 +21,7 @@ const near = (a: string, b: string): boolean => {
 };
 
 /** Lower case and without separators, so that `batchSize` and `BATCH-SIZE` find `batch_size`. */
-const plain = (key: string): string => key.replace(/[^a-z0-9]/gi, "").toLowerCase();
+export const plainKey = (key: string): string => key.replace(/[^a-z0-9]/gi, "").toLowerCase();
 
 /**
  * The valid key nearest to the unknown `key` found below `parent`: first among its siblings, then anywhere by its last
@@ -33,16 +33,16 @@ export function nearestKey(schema: JsonSchemaNode, parent: readonly string[], ke
   const siblings = keys.filter((k) => k.startsWith(prefix) && !k.slice(prefix.length).includes("."));
   const leaf = (path: string): string => path.slice(path.lastIndexOf(".") + 1);
   for (const group of [siblings, keys]) {
-    const same = group.find((k) => plain(leaf(k)) === plain(key));
+    const same = group.find((k) => plainKey(leaf(k)) === plainKey(key));
     if (same !== undefined) return same;
   }
   for (const group of [siblings, keys]) {
     if (group.length === 0) continue;
     const best = closest(
-      plain(key),
-      group.map((k) => plain(leaf(k))),
+      plainKey(key),
+      group.map((k) => plainKey(leaf(k))),
     );
-    if (near(plain(key), best)) return group.find((k) => plain(leaf(k)) === best);
+    if (near(plainKey(key), best)) return group.find((k) => plainKey(leaf(k)) === best);
   }
   return undefined;
 }

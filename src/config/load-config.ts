@@ -1,8 +1,8 @@
 /** Reads, checks and completes a configuration. */
 import { readFile, stat } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
-import { codedError } from "../errors.ts";
-import { describeIssues } from "./problems.ts";
+import { AnonymizerError, codedError } from "../errors.ts";
+import { type ConfigProblem, describeIssues } from "./problems.ts";
 import {
   type ConfigByKind,
   type ConfigInputByKind,
@@ -75,8 +75,23 @@ async function readSource(file: string): Promise<Source> {
       details: { file },
     });
   }
+  return textSource(text, file);
+}
+
+function textSource(text: string, file: string): Source {
   const yaml = parseYaml(text, file);
   return { value: yaml.value ?? {}, label: file, baseDir: dirname(resolve(file)), isFile: true, place: yaml.place };
+}
+
+/** What is wrong with `text` as the content of `file`; empty when it is valid. Throws ERR_CONFIG_SYNTAX. */
+export function configProblems(text: string, file: string, kind: ConfigKind): readonly ConfigProblem[] {
+  try {
+    checkConfig(textSource(text, file), kind, {});
+    return [];
+  } catch (error) {
+    if (!(error instanceof AnonymizerError) || error.code !== "ERR_CONFIG_INVALID") throw error;
+    return error.details["problems"] as readonly ConfigProblem[];
+  }
 }
 
 const objectSource = (value: unknown, baseDir: string | undefined): Source => ({

@@ -4,6 +4,20 @@
  * Defaults are the numbers of `configs/vae.yaml` and `configs/unet.yaml`; unknown keys are errors.
  */
 import { z } from "zod";
+import { impossibleTrainingValues } from "./impossible-values.ts";
+
+/** Format of the files. What an older one wrote otherwise, `migrations.ts` turns into this. */
+export const configVersion = 1;
+
+function refuseImpossible(config: unknown, context: z.RefinementCtx): void {
+  for (const { path, message } of impossibleTrainingValues(config)) {
+    context.addIssue({ code: "custom", path: [...path], message });
+  }
+}
+/** Told together with the other problems, not only once those are mended. */
+const checkAlways = { when: () => true };
+
+const version = z.literal(configVersion).default(configVersion).describe("Format of this file.");
 
 const positiveInt = z.int().min(1);
 const count = z.int().min(0);
@@ -196,6 +210,7 @@ const adversarial = z
 
 export const vaeTrainerSchema = z
   .strictObject({
+    version,
     kind: z.literal("vae").default("vae").describe("What is trained."),
     preset: z.string().min(1).max(64).default("custom").describe("Where the numbers come from; printed at the start."),
     name: name.default("vae"),
@@ -219,19 +234,12 @@ export const vaeTrainerSchema = z
     lr_scheduler: lrScheduler("cosine_with_restarts", 1000, 3),
     ...common({ batch: 16, accumulate: 2, steps: 100_000, ema: 0 }),
   })
-  .superRefine((config, context) => {
-    if (config.loss.perceptual_weight > 0 && config.perceptual === undefined) {
-      context.addIssue({
-        code: "custom",
-        path: ["loss", "perceptual_weight"],
-        message: `is ${config.loss.perceptual_weight} but there is no perceptual.path; give one, or set the weight to 0`,
-      });
-    }
-  })
+  .superRefine(refuseImpossible, checkAlways)
   .describe("Training of the autoencoder.");
 
 export const unetTrainerSchema = z
   .strictObject({
+    version,
     kind: z.literal("unet").default("unet").describe("What is trained."),
     preset: z.string().min(1).max(64).default("custom").describe("Where the numbers come from; printed at the start."),
     name: name.default("unet"),
@@ -277,6 +285,7 @@ export const unetTrainerSchema = z
     lr_scheduler: lrScheduler("constant_with_warmup", 1000, 1),
     ...common({ batch: 8, accumulate: 4, steps: 200_000, ema: 0.9999 }),
   })
+  .superRefine(refuseImpossible, checkAlways)
   .describe("Training of the inpainting UNet.");
 
 /** A checked configuration of `VAETrainer`, every default filled in, every path absolute. */

@@ -72,7 +72,6 @@ export type WarningCode =
   | "kl_dominates"
   | "no_perceptual_gradient"
   | "perceptual_not_lpips"
-  | "warmup_too_long"
   | "out_of_memory"
   | "checkpoint_damaged"
   | "config_changed"

@@ -115,14 +115,6 @@ function refuseSeveralRanks(): void {
 
 function planWarnings(config: TrainerConfig, plan: TrainingPlan): Omit<WarningEvent, "type" | "step">[] {
   const warnings: Omit<WarningEvent, "type" | "step">[] = [];
-  const { warmup_steps: warmup, type } = config.lr_scheduler;
-  if (type !== "constant" && warmup >= config.max_train_steps) {
-    warnings.push({
-      code: "warmup_too_long",
-      message: `The warm-up of ${warmup} steps is not over when training ends at ${config.max_train_steps}`,
-      details: { warmup, steps: config.max_train_steps },
-    });
-  }
   if (
     config.kind === "vae" &&
     config.perceptual?.network === "lpips" &&

@@ -422,11 +422,6 @@ describe("the report of the first step", () => {
     expect(trainer.plan.perceptual).toBe("random-vgg");
     await trainer.close();
   });
-
-  it("warns when the warm-up outlasts the run", async () => {
-    const { events } = await train(vaeConfig({ lr_scheduler: { type: "linear", warmup_steps: 10 } }));
-    expect(warningsOf(events).map((w) => w.code)).toEqual(["warmup_too_long"]);
-  });
 });
 
 describe("previews", () => {

@@ -1,10 +1,17 @@
 /** The command line `anonymizer-train`: reads the arguments, runs one command, gives the exit code. */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { packageVersion } from "../../index.ts";
 import { printError, type Terminal, toCoded } from "../terminal.ts";
-import { printSchema, validateConfig } from "./config-commands.ts";
+import {
+  type InitOptions,
+  initConfigFile,
+  type MigrateOptions,
+  migrateConfigFile,
+  printSchema,
+  validateConfigs,
+} from "./config-commands.ts";
 import { type ImportCommandOptions, importData, type SynthCommandOptions, synthData } from "./data-commands.ts";
-import { type TrainOptions, train } from "./train.ts";
+import { jsonLogger, type TrainOptions, train } from "./train.ts";
 
 /** What the process exits with. */
 export const exitCodes = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -18,6 +25,7 @@ Exit codes:
 
 Examples:
   anonymizer-train data synth --out data --count 200
+  anonymizer-train config init vae --out configs/mine.yaml
   anonymizer-train vae --config configs/vae.yaml --dry-run
   anonymizer-train vae --config configs/vae.yaml --set train_batch_size=8 --set data.manifest=data/manifest.jsonl
   anonymizer-train vae --config configs/vae.yaml --resume
@@ -31,11 +39,11 @@ export async function main(args: readonly string[], terminal: Terminal, signal: 
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.fine : exitCodes.usage;
     const coded = toCoded(error);
-    if (signal.aborted && coded.code === "ERR_ABORTED") {
-      terminal.stderr.write(`${coded.message}\n`);
-      return exitCodes.interrupted;
-    }
-    printError(coded, terminal.stderr);
+    const interrupted = signal.aborted && coded.code === "ERR_ABORTED";
+    if (args.includes("--json")) jsonLogger(terminal).error({ err: coded }, coded.message);
+    else if (interrupted) terminal.stderr.write(`${coded.message}\n`);
+    else printError(coded, terminal.stderr);
+    if (interrupted) return exitCodes.interrupted;
     return coded.code === "ERR_USAGE" ? exitCodes.usage : exitCodes.failed;
   }
 }
@@ -65,13 +73,17 @@ function buildProgram(terminal: Terminal, signal: AbortSignal): Command {
         "--dry-run",
         "print the resolved configuration, parameter counts, steps and a memory estimate; change nothing",
       )
-      .option("--json", "print the dry run as JSON")
+      .option("--json", "log every event as a line of JSON on stderr; print the dry run as JSON")
       .option("--set <key=value>", "set any key of the configuration; repeat for more", collect, [])
       .option("--out <dir>", "run folder, instead of output_dir")
       .addOption(
-        new Option("--log <level>", "also log to stderr as JSON")
-          .choices(["silent", "error", "warn", "info", "debug"])
-          .default("silent"),
+        new Option("--log <level>", "also log to stderr as JSON; silent unless --json is given").choices([
+          "silent",
+          "error",
+          "warn",
+          "info",
+          "debug",
+        ]),
       )
       .action((options: TrainOptions) => train(kind, options, terminal, signal));
   }
@@ -94,18 +106,35 @@ function buildProgram(terminal: Terminal, signal: AbortSignal): Command {
     .requiredOption("--out <dir>", "folder for manifest.jsonl and images/")
     .action((options: ImportCommandOptions) => importData(options, terminal, signal));
 
-  const config = program.command("config").description("Check configurations.");
+  const config = program.command("config").description("Make, check and bring forward configurations.");
+  config
+    .command("init")
+    .description("Write a commented configuration to start from.")
+    .addArgument(new Argument("<kind>", "what is trained").choices(["vae", "unet"]))
+    .option("--preset <name>", "configuration to start from; default: the one named as the kind")
+    .option("--out <file>", "default: <kind>.yaml")
+    .option("--force", "replace a file that is there")
+    .action((kind: "vae" | "unet", options: InitOptions) => initConfigFile(kind, options, terminal));
   config
     .command("validate")
-    .description("Check a file and print it with every default filled in.")
-    .argument("<file>", "YAML configuration of any kind")
+    .description("Check files and tell everything wrong; a single valid one is printed with every default filled in.")
+    .argument("<files...>", "YAML configurations of any kind")
     .option("--json", "print JSON")
-    .action((file: string, options: { json?: boolean }) => validateConfig(file, options, terminal));
+    .action((files: string[], options: { json?: boolean }) => validateConfigs(files, options, terminal));
+  config
+    .command("migrate")
+    .description("Bring a file with older or foreign spellings to the present form; comments are kept.")
+    .argument("<file>", "YAML configuration of a trainer")
+    .addOption(new Option("--kind <kind>", "what it trains, where the file does not say").choices(["vae", "unet"]))
+    .option("--out <file>", "write here instead of over the file")
+    .option("--check", "write nothing; exit with 1 when something would change")
+    .action((file: string, options: MigrateOptions) => migrateConfigFile(file, options, terminal));
   config
     .command("schema")
-    .description("Print the JSON Schema of a kind of configuration.")
+    .description("Print the JSON Schema of a kind of configuration, for editors.")
     .argument("<kind>", "vae, unet or anonymizer")
-    .action((kind: string) => printSchema(kind, terminal));
+    .option("--out <file>", "write it here")
+    .action((kind: string, options: { out?: string }) => printSchema(kind, options.out, terminal));
   return program;
 }
 

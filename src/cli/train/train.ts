@@ -4,7 +4,9 @@ import {
   createLogger,
   createProgress,
   describeTraining,
+  formatBytes,
   formatDuration,
+  type Logger,
   loadConfig,
   parseOverrides,
   type StepEvent,
@@ -22,8 +24,14 @@ export interface TrainOptions {
   readonly json?: boolean;
   readonly set: readonly string[];
   readonly out?: string;
-  readonly log: "silent" | "error" | "warn" | "info" | "debug";
+  readonly log?: LogLevel;
 }
+
+type LogLevel = "silent" | "error" | "warn" | "info" | "debug";
+
+/** Lines of JSON on stderr. */
+export const jsonLogger = (terminal: Terminal, level: LogLevel = "info"): Logger =>
+  createLogger({ level, stream: { write: (line) => void terminal.stderr.write(line) } });
 
 export async function train(
   kind: "vae" | "unet",
@@ -44,12 +52,16 @@ export async function train(
     );
     return;
   }
-  const trainer = await createTrainer(config, options, signal);
+  const logger = jsonLogger(terminal, options.log ?? (options.json === true ? "info" : "silent"));
+  const trainer = await createTrainer(config, options, logger, signal);
   try {
-    terminal.stderr.write(
-      `${planSummary(trainer.plan)}\nrun folder  ${trainer.outputDir}\ndevice      ${trainer.device}\n`,
-    );
-    await follow(trainer, terminal.stderr);
+    if (options.json === true) await logEvents(trainer, logger);
+    else {
+      terminal.stderr.write(
+        `${planSummary(trainer.plan)}\nrun folder  ${trainer.outputDir}\ndevice      ${trainer.device}\n`,
+      );
+      await showProgress(trainer, terminal.stderr);
+    }
     const models = join(trainer.outputDir, "models");
     if (trainer instanceof UNetTrainer) await trainer.exportPipeline(models);
     else await trainer.exportModel(join(models, "vae"));
@@ -62,18 +74,27 @@ export async function train(
 function createTrainer(
   config: TrainerConfig,
   options: TrainOptions,
+  logger: Logger,
   signal: AbortSignal,
 ): Promise<VAETrainer | UNetTrainer> {
   const resumeFrom = options.resume === true ? "latest" : options.resume;
   const common = {
     signal,
-    logger: createLogger({ level: options.log }),
+    logger,
     ...(resumeFrom === undefined ? {} : { resumeFrom }),
   };
   return config.kind === "vae" ? VAETrainer.create(config, common) : UNetTrainer.create(config, common);
 }
 
-async function follow(trainer: VAETrainer | UNetTrainer, stream: Stream): Promise<void> {
+/** A JSON line for each event; warnings are logged where they arise. */
+async function logEvents(trainer: VAETrainer | UNetTrainer, logger: Logger): Promise<void> {
+  for await (const { type, ...event } of trainer.train()) {
+    if (type !== "warning") logger.info({ event: type, ...event }, type);
+  }
+}
+
+/** A bar with remaining time, losses, rate, gradient norm, speed, memory; what happens beside the steps above it. */
+async function showProgress(trainer: VAETrainer | UNetTrainer, stream: Stream): Promise<void> {
   const progress = createProgress({ label: trainer.config.kind, total: trainer.config.max_train_steps, stream });
   if (trainer.step > 0) progress.note(`resumed after step ${trainer.step}`);
   for await (const event of trainer.train()) {
@@ -109,4 +130,11 @@ const numbers = (values: Readonly<Record<string, number>>): string =>
     .join(", ");
 
 const stepDetails = (event: StepEvent): string =>
-  `${numbers(event.losses)}  lr ${event.learningRate.toPrecision(2)}  ${event.samplesPerSecond.toFixed(1)}/s`;
+  [
+    numbers(event.losses),
+    `lr ${event.learningRate.toPrecision(2)}`,
+    `grad ${event.gradNorm.toPrecision(3)}`,
+    `${event.samplesPerSecond.toFixed(1)}/s`,
+    `waits ${(100 * event.dataWaitShare).toFixed(0)} %`,
+    formatBytes(event.rssBytes),
+  ].join("  ");
