@@ -17,8 +17,15 @@ export interface TrainingSummary {
   /** Of the last step before the export. */
   readonly losses: Losses;
   readonly validation?: Losses;
+  /** How `validation` was measured. */
+  readonly validated?: { readonly step: number; readonly batches: number; readonly samples: number };
   readonly perceptual?: string;
-  readonly dataset: { readonly manifestSha256: string; readonly samples: number; readonly licence: string };
+  readonly dataset: {
+    readonly manifestSha256: string;
+    readonly samples: number;
+    readonly heldOut: number;
+    readonly licence: string;
+  };
   readonly basedOn: { readonly name: string; readonly version: string; readonly weightsSha256: string };
   readonly versions: { readonly package: string; readonly node: string; readonly libtorch: string };
 }
@@ -49,11 +56,21 @@ export function modelCard(name: string, config: TrainerConfig, plan: TrainingPla
     ["effective batch", `${number(plan.effectiveBatch)} = ${plan.microBatch} × ${plan.accumulation} × ${plan.ranks}`],
     ["crop", `${data.width} × ${data.height} px`],
     ["loss", describeLoss(config, summary.perceptual)],
-    ["learning rate", `${optimizer.learning_rate}, ${schedule.type}, warm-up ${schedule.warmup_steps}`],
+    ...(summary.perceptual === "random-vgg"
+      ? ([["perceptual network", "random-vgg: VGG16's layers with random weights, no published distance"]] as [
+          string,
+          string,
+        ][])
+      : []),
+    [
+      "learning rate",
+      `${optimizer.learning_rate}, ${schedule.type}${schedule.type === "constant" ? "" : `, warm-up ${schedule.warmup_steps}`}`,
+    ],
     [
       "AdamW",
       `betas ${optimizer.betas.join(", ")}, eps ${optimizer.eps}, weight decay ${optimizer.weight_decay}, clipping ${optimizer.max_grad_norm}`,
     ],
+    ["augmentation", describeAugmentation(config)],
     ["precision", config.precision],
     ["averaged weights", summary.ema ? `EMA, decay ${config.ema_decay}` : "no"],
     ["frozen", config.freeze.length === 0 ? "nothing" : config.freeze.join(", ")],
@@ -65,7 +82,7 @@ ${what[config.kind]}
 
 ## Data
 
-${number(summary.dataset.samples)} training samples; manifest sha256 ${summary.dataset.manifestSha256.slice(0, 16)}. Licence of the data: ${summary.dataset.licence}.
+${number(summary.dataset.samples)} training samples and ${number(summary.dataset.heldOut)} held out; manifest sha256 ${summary.dataset.manifestSha256.slice(0, 16)}. Licence of the data: ${summary.dataset.licence}.
 
 ## Training
 
@@ -78,12 +95,20 @@ ${number(plan.parameters.trainable)} of ${number(plan.parameters.total)} paramet
 ## Quality
 
 - Last training step: ${losses(summary.losses) || "none"}
-- Held-out data: ${summary.validation === undefined ? "not measured" : losses(summary.validation)}
+- Held-out data: ${summary.validation === undefined ? "not measured" : losses(summary.validation)}${validated(summary)}
 
 ## Limits
 
 ${limits[config.kind]}
 `;
+}
+
+const validated = ({ validated: how }: TrainingSummary): string =>
+  how === undefined ? "" : ` (${how.batches} batches, ${how.samples} samples, after step ${how.step})`;
+
+function describeAugmentation({ augment }: TrainerConfig): string {
+  const { rotation, brightness, contrast } = augment;
+  return `rotation ±${rotation}°, brightness ±${brightness}, contrast ±${contrast}`;
 }
 
 function describeLoss(config: TrainerConfig, perceptual: string | undefined): string {

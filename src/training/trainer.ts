@@ -11,7 +11,7 @@ import { type Logger, silentLogger } from "../telemetry/logger.ts";
 import { type MetricsFile, openMetricsFile } from "../telemetry/metrics-file.ts";
 import { packageVersion } from "../telemetry/package-version.ts";
 import { type Checkpoint, listCheckpoints, openCheckpoint, writeCheckpoint } from "./checkpoints.ts";
-import type { Losses, TrainingEvent, WarningEvent } from "./events.ts";
+import type { Losses, TrainingEvent, ValidationEvent, WarningEvent } from "./events.ts";
 import { isBelow } from "./frozen-modules.ts";
 import { checkBatch } from "./micro-batches.ts";
 import type { TrainingSummary } from "./model-card.ts";
@@ -179,13 +179,18 @@ function checkFrozen(native: NativeTrainer, freeze: readonly string[]): void {
   }
 }
 
+const measured = ({ losses, step, batches, samples }: ValidationEvent) => ({
+  validation: losses,
+  validated: { step, batches, samples },
+});
+
 /** Common base of `VAETrainer` and `UNetTrainer`. */
 export abstract class Trainer {
   protected readonly parts: TrainerParts;
   #training = false;
   #closed: Promise<void> | undefined;
   #losses: Losses = {};
-  #validation: Losses | undefined;
+  #validation: ValidationEvent | undefined;
 
   protected constructor(parts: TrainerParts) {
     this.parts = parts;
@@ -237,7 +242,7 @@ export abstract class Trainer {
       if (run.config.logging.tensorboard) board = await openTensorBoardLog(run.outputDir, run.config, run.step);
       for await (const event of trainingLoop(run)) {
         if (event.type === "step") this.#losses = event.losses;
-        if (event.type === "validation") this.#validation = event.losses;
+        if (event.type === "validation") this.#validation = event;
         await events?.write({ time: new Date().toISOString(), ...event });
         await board?.write(event);
         yield event;
@@ -311,11 +316,12 @@ export abstract class Trainer {
       width: run.config.data.width,
       ema: run.config.ema_decay > 0,
       losses: this.#losses,
-      ...(this.#validation === undefined ? {} : { validation: this.#validation }),
+      ...(this.#validation === undefined ? {} : measured(this.#validation)),
       ...(run.plan.perceptual === undefined ? {} : { perceptual: run.plan.perceptual }),
       dataset: {
         manifestSha256: run.data.manifestSha256,
         samples: run.plan.samplesPerEpoch,
+        heldOut: run.data.samples("validation"),
         licence: run.config.data.licence,
       },
       basedOn: { name: metadata.name, version: metadata.version, weightsSha256: metadata.sha256["model.safetensors"]! },

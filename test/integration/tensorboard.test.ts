@@ -2,16 +2,24 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { build } from "tsdown";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { crc32c } from "../../src/telemetry/crc32c.ts";
 import { openTensorBoard } from "../../src/telemetry/tensorboard.ts";
+import type { StepEvent, TrainingEvent } from "../../src/training/events.ts";
+import { VAETrainer } from "../../src/training/vae-trainer.ts";
 import { runPython } from "../helpers/python.ts";
 import { root } from "../helpers/tiny.ts";
+import { fakeData } from "../unit/helpers/fake-data.ts";
+import { fakeNative } from "../unit/helpers/fake-native.ts";
+import { modelFixture } from "../unit/helpers/model-fixture.ts";
+
+const sources = vi.hoisted(() => ({ loadNative: vi.fn(), openData: vi.fn() }));
+vi.mock("../../src/training/trainer-sources.ts", () => ({ trainerSources: sources }));
 
 const missing = existsSync(join(root, ".venv/bin/python"))
   ? await runPython(["-c", "import tensorboard"]).then(
@@ -35,8 +43,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const readBack = async (): Promise<Read> =>
-  JSON.parse(await runPython([join(root, "test/parity/reference/tensorboard_events.py"), folder])) as Read;
+const readBack = async (from = folder): Promise<Read> =>
+  JSON.parse(await runPython([join(root, "test/parity/reference/tensorboard_events.py"), from])) as Read;
 
 it("CRC-32C of the check string of the standard, and of 32 zeros (RFC 3720 B.4)", () => {
   expect(crc32c(Buffer.from("123456789"))).toBe(0xe3069283);
@@ -142,5 +150,70 @@ describe.skipIf(missing !== undefined)("TensorBoard reads", () => {
     } finally {
       await rm(bundle, { recursive: true, force: true });
     }
+  });
+
+  it("a run that was stopped and resumed: every measurement, the preview and the configuration", async () => {
+    await modelFixture(join(folder, "vae"), "vae");
+    sources.loadNative.mockImplementation(async () => fakeNative());
+    sources.openData.mockImplementation(async (config) => fakeData(config));
+    const config = {
+      data: { manifest: join(folder, "manifest.jsonl"), height: 16, width: 32 },
+      model: { path: join(folder, "vae") },
+      loss: { reduction: "mean", perceptual_weight: 0 },
+      lr_scheduler: { type: "cosine", warmup_steps: 2 },
+      output_dir: join(folder, "run"),
+      train_batch_size: 4,
+      max_train_steps: 6,
+      checkpoint: { every_steps: 2 },
+      validation: { every_steps: 3 },
+      samples: { every_steps: 3, count: 2 },
+    } as const;
+    const events: TrainingEvent[] = [];
+    const first = await VAETrainer.create(config);
+    for await (const event of first.train()) {
+      // Step 5 is told, but the checkpoint before it is that of step 4.
+      if (event.type === "step" && event.step === 5) break;
+      events.push(event);
+    }
+    await first.close();
+    const second = await VAETrainer.create(config, { resumeFrom: "latest" });
+    for await (const event of second.train()) events.push(event);
+    await second.close();
+
+    const read = await readBack(join(folder, "run", "tensorboard"));
+    expect(Object.keys(read.records)).toHaveLength(2);
+    const steps = events.filter((event): event is StepEvent => event.type === "step");
+    expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+    const curve = (tag: string) => read.scalars[tag]!.map(([step, value]) => [step, value]);
+    const told = (value: (event: StepEvent) => number) => steps.map((e) => [e.step, Math.fround(value(e))]);
+    expect(curve("loss/total")).toEqual(told((e) => e.losses["total"]!));
+    expect(curve("optimizer/learning_rate")).toEqual(told((e) => e.learningRate));
+    expect(curve("optimizer/gradient_norm")).toEqual(told((e) => e.gradNorm));
+    expect(curve("speed/samples_per_second")).toEqual(told((e) => e.samplesPerSecond));
+    expect(curve("speed/data_wait_share")).toEqual(told((e) => e.dataWaitShare));
+    expect(curve("memory/rss_mib")).toEqual(told((e) => e.rssBytes / 2 ** 20));
+    expect(curve("gradient_norm/recon")).toEqual([[1, 1]]);
+    expect(curve("validation/total").map(([step]) => step)).toEqual([3, 6]);
+    const samples = events.filter((event) => event.type === "sample");
+    expect(read.images["samples"]).toEqual(
+      await Promise.all(
+        samples.map(async ({ step, path }) => [
+          step,
+          2 * 32 + 4,
+          2 * 16 + 4,
+          (await readFile(path)).toString("base64"),
+        ]),
+      ),
+    );
+    expect(read.texts["config"]!.at(-1)![1]).toContain("max_train_steps: 6");
+
+    const none = await VAETrainer.create({
+      ...config,
+      output_dir: join(folder, "off"),
+      logging: { tensorboard: false },
+    });
+    for await (const _ of none.train());
+    await none.close();
+    expect(await readdir(join(folder, "off"))).not.toContain("tensorboard");
   });
 });
