@@ -33,6 +33,14 @@ export function impossibleTrainingValues(config: unknown): ImpossibleValue[] {
     }
   }
 
+  const adversaryFrom = number("adversarial", "start_step");
+  if (steps !== undefined && adversaryFrom !== undefined && adversaryFrom >= steps) {
+    found.push({
+      path: ["adversarial", "start_step"],
+      message: `is ${adversaryFrom}, but the run ends after ${steps} steps, so the discriminator would never take part; set it below ${steps}, or remove adversarial`,
+    });
+  }
+
   const perceptual = number("loss", "perceptual_weight");
   if (perceptual !== undefined && perceptual > 0 && at("perceptual") === undefined) {
     found.push({

@@ -28,7 +28,7 @@ export const plainKey = (key: string): string => key.replace(/[^a-z0-9]/gi, "").
  * part, so that `learning_rate` at the top finds `optimizer.learning_rate`. Undefined where nothing is near.
  */
 export function nearestKey(schema: JsonSchemaNode, parent: readonly string[], key: string): string | undefined {
-  const keys = allKeys(schema);
+  const keys = usualFirst(schema, allKeys(schema));
   const prefix = parent.length === 0 ? "" : `${parent.join(".")}.`;
   const siblings = keys.filter((k) => k.startsWith(prefix) && !k.slice(prefix.length).includes("."));
   const leaf = (path: string): string => path.slice(path.lastIndexOf(".") + 1);
@@ -45,6 +45,15 @@ export function nearestKey(schema: JsonSchemaNode, parent: readonly string[], ke
     if (near(plainKey(key), best)) return group.find((k) => plainKey(leaf(k)) === best);
   }
   return undefined;
+}
+
+/** Keys of groups that every configuration has, before those of groups that one may leave out. */
+function usualFirst(schema: JsonSchemaNode, keys: readonly string[]): string[] {
+  const usual = (key: string): boolean => {
+    const top = key.split(".")[0]!;
+    return schema.properties?.[top]?.default !== undefined || schema.required?.includes(top) === true;
+  };
+  return [...keys.filter(usual), ...keys.filter((key) => !usual(key))];
 }
 
 /** Valid keys directly below `parent`. */

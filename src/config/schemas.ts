@@ -46,6 +46,7 @@ export interface JsonSchemaNode {
   readonly default?: unknown;
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
+  readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, JsonSchemaNode>>;
   readonly oneOf?: readonly JsonSchemaNode[];
   readonly items?: JsonSchemaNode | false;

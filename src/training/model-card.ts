@@ -68,7 +68,7 @@ export function modelCard(name: string, config: TrainerConfig, plan: TrainingPla
     ],
     [
       "AdamW",
-      `betas ${optimizer.betas.join(", ")}, eps ${optimizer.eps}, weight decay ${optimizer.weight_decay}, clipping ${optimizer.max_grad_norm}`,
+      `betas ${optimizer.betas.join(", ")}, eps ${optimizer.eps}, weight decay ${optimizer.weight_decay}, clipping ${optimizer.max_grad_norm}${optimizer.state_bits === 32 ? "" : `, ${optimizer.state_bits}-bit states`}`,
     ],
     ["augmentation", describeAugmentation(config)],
     ["precision", config.precision],
@@ -115,8 +115,15 @@ function describeLoss(config: TrainerConfig, perceptual: string | undefined): st
   if (config.kind === "vae") {
     const { reduction, reconstruction, kl_weight, perceptual_weight } = config.loss;
     const last = perceptual_weight > 0 ? ` + ${perceptual_weight} · ${perceptual ?? "perceptual"}` : "";
-    return `${reduction} of ${reconstruction} + ${kl_weight} · KL${last}`;
+    const { adversarial } = config;
+    const gan =
+      adversarial === undefined
+        ? ""
+        : ` + ${adversarial.weight} · adaptive · hinge (${adversarial.layers} layers, from step ${adversarial.start_step})`;
+    return `${reduction} of ${reconstruction} + ${kl_weight} · KL${last}${gan}`;
   }
   const { prediction_type, snr_gamma, masked_weight, masked_fill, condition_dropout, full_mask_share } = config.loss;
-  return `MSE of ${prediction_type}, min-SNR γ ${snr_gamma === 0 ? "off" : snr_gamma}, weight of the mask ${masked_weight}, fill ${masked_fill}, condition dropout ${condition_dropout}, full masks ${full_mask_share}`;
+  const { offset_noise, input_perturbation } = config.loss;
+  const noise = `${offset_noise > 0 ? `, offset noise ${offset_noise}` : ""}${input_perturbation > 0 ? `, input perturbation ${input_perturbation}` : ""}`;
+  return `MSE of ${prediction_type}, min-SNR γ ${snr_gamma === 0 ? "off" : snr_gamma}, weight of the mask ${masked_weight}, fill ${masked_fill}, condition dropout ${condition_dropout}, full masks ${full_mask_share}${noise}`;
 }

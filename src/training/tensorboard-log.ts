@@ -38,7 +38,11 @@ async function summariesOf(event: TrainingEvent): Promise<Summary[]> {
       return [
         ...scalars("loss", event.losses),
         ...scalars("gradient_norm", event.gradientNorms ?? {}),
-        ...scalars("optimizer", { learning_rate: event.learningRate, gradient_norm: event.gradNorm }),
+        ...scalars("optimizer", {
+          learning_rate: event.learningRate,
+          gradient_norm: event.gradNorm,
+          ...(event.lossScale === undefined ? {} : { loss_scale: event.lossScale }),
+        }),
         ...scalars("speed", {
           samples_per_second: event.samplesPerSecond,
           compute_ms: event.computeMs,

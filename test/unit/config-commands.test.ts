@@ -152,6 +152,11 @@ describe("impossible values", () => {
     ],
     ["a fill of 1", `${unet}loss: {masked_fill: 1}\n`, /loss\.masked_fill: must be 0 or -1, not 1/],
     ["a condition that is always dropped", `${unet}loss: {condition_dropout: 1}\n`, /condition_dropout: is 1.*below 1/],
+    [
+      "a discriminator that never takes part",
+      `${valid}adversarial: {start_step: 2000}\nmax_train_steps: 2000\n`,
+      /adversarial\.start_step: is 2000, but the run ends after 2000 steps/,
+    ],
     ["no accumulation", `${unet}gradient_accumulation_steps: 0\n`, /gradient_accumulation_steps: must be at least 1/],
     ["an empty batch", `${unet}train_batch_size: 0\n`, /train_batch_size: must be at least 1/],
     ["a decay of 1", `${unet}ema_decay: 1\n`, /ema_decay: must be below 1, not 1/],
@@ -290,9 +295,18 @@ describe("migrate", () => {
     expect(migrateConfigText("rec_loss: l1\n", "a").kind).toBe("vae");
   });
 
-  it("turns a fp16 run into the nearest precision there is", () => {
-    const { text } = migrateConfigText("kind: unet\nmixed_precision: fp16\n", "a");
-    expect(configJsonSchema("unet").properties!["precision"]!.enum).toContain(parse(text).precision);
+  it.each([
+    ["mixed_precision: fp16", { precision: "fp16" }],
+    ["use_8bit_adam: true", { optimizer: { state_bits: 8 } }],
+    ["gradient_checkpointing: true", { gradient_checkpointing: true }],
+    ["noise_offset: 0.1", { loss: { offset_noise: 0.1 } }],
+    ["prediction_type: v", { loss: { prediction_type: "v_prediction" } }],
+    ["use_ema: false", { ema_decay: 0 }],
+    ["use_ema: true\nema_max_decay: 0.99", { ema_decay: 0.99 }],
+    ["report_to: wandb", { logging: { tensorboard: false } }],
+  ])("%s", (old, wanted) => {
+    const { text } = migrateConfigText(`kind: unet\n${old}\n`, "a");
+    expect(parse(text)).toEqual({ version: 1, kind: "unet", ...wanted });
   });
 
   it("the table ends at the present version, and every place it names exists", () => {

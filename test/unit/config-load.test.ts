@@ -177,7 +177,7 @@ describe("loadConfig", () => {
     const error = await failure(loadConfig(await write(text)));
     expect(error.message.split("\n").map((l) => l.replace(/^.*a\.yaml/, ""))).toEqual([
       ":9: gradient_accumulation_steps: must be at least 1, not 0",
-      ':10: precision: must be fp32 or bf16, not "bf61"; did you mean bf16?',
+      ':10: precision: must be fp32, bf16 or fp16, not "bf61"; did you mean bf16?',
       ':11: train_batch_size: must be a number, not "many"',
       ':12: device: must be auto, cpu, cuda or cuda:N, not "gpu"',
     ]);
