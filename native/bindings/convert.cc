@@ -175,6 +175,29 @@ Napi::Object host_from_tensor(Napi::Env env, const at::Tensor& tensor) {
 
 ModelFiles model_files(const ObjectReader& reader) { return {reader.string("graph"), reader.string("weights")}; }
 
+CachedInputs cached_from_js(const ObjectReader& reader, int64_t size) {
+  auto tensor = [&](const char* key) {
+    if (!reader.has(key)) invalid(reader.path() + "." + key, "is missing");
+    return tensor_from_host(reader.raw(key), reader.path() + "." + key);
+  };
+  CachedInputs cached{tensor("mean"), tensor("logvar"), tensor("masked"), tensor("mask"),
+                      reader.has("glyphs") ? tensor("glyphs") : at::Tensor()};
+  check_cached(cached, size);
+  return cached;
+}
+
+Napi::Object cached_to_js(Napi::Env env, const CachedInputs& cached) {
+  Napi::Object result = Napi::Object::New(env);
+  for (const auto& [key, tensor] : {std::pair{"mean", cached.mean},
+                                    {"logvar", cached.logvar},
+                                    {"masked", cached.masked},
+                                    {"mask", cached.mask},
+                                    {"glyphs", cached.glyphs}}) {
+    if (tensor.defined()) result.Set(key, host_from_tensor(env, tensor));
+  }
+  return result;
+}
+
 ScheduleOptions schedule_options(const ObjectReader& reader) {
   return {reader.string("type"), reader.integer("warmupSteps"), reader.integer("totalSteps"), reader.integer("cycles")};
 }
@@ -187,7 +210,7 @@ std::vector<uint64_t> seeds_from_js(const Napi::Value& value, const std::string&
   return result;
 }
 
-Batch batch_from_js(const Napi::Value& value, const std::string& path) {
+Batch batch_from_js(const Napi::Value& value, const std::string& path, bool pixels_optional) {
   const ObjectReader reader(value, path);
   Batch batch;
   batch.ids = seeds_from_js(reader.raw("ids"), path + ".ids");
@@ -196,11 +219,19 @@ Batch batch_from_js(const Napi::Value& value, const std::string& path) {
   const int64_t height = reader.integer("height");
   const int64_t width = reader.integer("width");
   if (height < 1 || width < 1) invalid(path, "must have a positive height and width");
-  batch.images = byte_images(reader, "images", {size, height, width, 3});
+  batch.height = height;
+  batch.width = width;
+  if (reader.has("cached")) batch.cached = cached_from_js(reader.object("cached"), size);
+  if (!batch.cached.defined() && (!pixels_optional || reader.has("images")))
+    batch.images = byte_images(reader, "images", {size, height, width, 3});
   if (reader.has("masks")) batch.masks = byte_images(reader, "masks", {size, height, width});
   if (reader.has("glyphs"))
     batch.glyphs =
         byte_images(reader, "glyphs", {size, reader.integer("glyphHeight"), reader.integer("glyphWidth"), 3});
+  if (reader.has("variants")) {
+    batch.variants = seeds_from_js(reader.raw("variants"), path + ".variants");
+    if (batch.variants.size() != batch.ids.size()) invalid(path + ".variants", "must hold one value for each sample");
+  }
   auto fixed = [&](const char* key, at::ScalarType type) {
     if (!reader.has(key)) return at::Tensor();
     return tensor_from_host(reader.raw(key), path + "." + key).to(type);

@@ -42,7 +42,10 @@ Napi::Object host_from_tensor(Napi::Env env, const at::Tensor& tensor);
 
 ModelFiles model_files(const ObjectReader& reader);
 ScheduleOptions schedule_options(const ObjectReader& reader);
-Batch batch_from_js(const Napi::Value& value, const std::string& path);
+// pixels_optional: for encoding glyphs alone.
+Batch batch_from_js(const Napi::Value& value, const std::string& path, bool pixels_optional = false);
+CachedInputs cached_from_js(const ObjectReader& reader, int64_t size);
+Napi::Object cached_to_js(Napi::Env env, const CachedInputs& cached);
 Napi::Object numbers_to_js(Napi::Env env, const std::vector<std::pair<std::string, double>>& values);
 std::vector<uint64_t> seeds_from_js(const Napi::Value& value, const std::string& path);
 

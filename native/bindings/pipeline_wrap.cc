@@ -4,6 +4,7 @@
 #include "bindings/failure.h"
 #include "bindings/inpainting_options.h"
 #include "engine/device.h"
+#include "training/objective.h"
 #include "engine/random.h"
 
 namespace anonymizer {
@@ -93,6 +94,7 @@ Napi::Value PipelineWrap::generate(const Napi::CallbackInfo& info) {
           try {
             torch::NoGradGuard no_grad;
             const PreparedBatch prepared = prepare(*batch, state->device);
+            require_images(prepared);
             const Autocast autocast(state->device, state->bf16 ? at::kBFloat16 : at::kFloat);
             auto noise = [&](at::IntArrayRef shape) {
               if (prepared.noise.defined()) return prepared.noise;

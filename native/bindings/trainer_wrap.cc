@@ -114,7 +114,7 @@ Napi::Function TrainerWrap::define(Napi::Env env) {
        InstanceMethod<&TrainerWrap::compute_loss>("computeLoss"),
        InstanceMethod<&TrainerWrap::gradient_norms>("gradientNorms"),
        InstanceMethod<&TrainerWrap::gradients>("gradients"), InstanceMethod<&TrainerWrap::preview>("preview"),
-       InstanceMethod<&TrainerWrap::latent_sums>("latentSums"), InstanceMethod<&TrainerWrap::save_state>("saveState"),
+       InstanceMethod<&TrainerWrap::encode>("encode"), InstanceMethod<&TrainerWrap::latent_sums>("latentSums"), InstanceMethod<&TrainerWrap::save_state>("saveState"),
        InstanceMethod<&TrainerWrap::load_state>("loadState"),
        InstanceMethod<&TrainerWrap::export_weights>("exportWeights"), InstanceMethod<&TrainerWrap::abort>("abort"),
        InstanceMethod<&TrainerWrap::close>("close")});
@@ -262,6 +262,15 @@ Napi::Value TrainerWrap::gradients(const Napi::CallbackInfo& info) {
         for (const auto& [name, tensor] : gradients) result.Set(name, host_from_tensor(env, tensor));
         return result;
       };
+    });
+  });
+}
+
+Napi::Value TrainerWrap::encode(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto batch = std::make_shared<Batch>(batch_from_js(info[0], "batch", /*pixels_optional=*/true));
+    return submit(info, [batch](Trainer& trainer) -> JobRunner::Finish {
+      return [cached = trainer.encode(*batch)](Napi::Env env) -> Napi::Value { return cached_to_js(env, cached); };
     });
   });
 }

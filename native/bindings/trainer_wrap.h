@@ -33,6 +33,7 @@ class TrainerWrap : public Napi::ObjectWrap<TrainerWrap> {
   Napi::Value compute_loss(const Napi::CallbackInfo& info);
   Napi::Value gradient_norms(const Napi::CallbackInfo& info);
   Napi::Value gradients(const Napi::CallbackInfo& info);
+  Napi::Value encode(const Napi::CallbackInfo& info);
   Napi::Value preview(const Napi::CallbackInfo& info);
   Napi::Value latent_sums(const Napi::CallbackInfo& info);
   Napi::Value save_state(const Napi::CallbackInfo& info);

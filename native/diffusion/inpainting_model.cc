@@ -62,10 +62,10 @@ at::Tensor InpaintingModel::masked_latents(const at::Tensor& images, const at::T
   return encode(mask_image(images, masks, options_.masked_fill)).mean * options_.scaling_factor;
 }
 
-at::Tensor InpaintingModel::condition(const at::Tensor& glyphs) {
-  at::Tensor hidden = glyph_encoder_.run("forward", {glyphs});
-  if (text_projection_) hidden = at::linear(hidden, text_projection_->weight, text_projection_->bias);
-  return hidden;
+at::Tensor InpaintingModel::glyph_states(const at::Tensor& glyphs) { return glyph_encoder_.run("forward", {glyphs}); }
+
+at::Tensor InpaintingModel::project(const at::Tensor& states) const {
+  return text_projection_ ? at::linear(states, text_projection_->weight, text_projection_->bias) : states;
 }
 
 at::Tensor InpaintingModel::predict(const at::Tensor& noisy, const at::Tensor& mask, const at::Tensor& masked,

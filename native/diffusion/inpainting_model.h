@@ -57,7 +57,11 @@ class InpaintingModel {
   // Scaled latents of the masked image (the posterior's mean: no noise in a condition).
   at::Tensor masked_latents(const at::Tensor& images, const at::Tensor& masks);
   // glyphs [B, 3, Hg, Wg] in [-1, 1] → [B, S, D]
-  at::Tensor condition(const at::Tensor& glyphs);
+  at::Tensor condition(const at::Tensor& glyphs) { return project(glyph_states(glyphs)); }
+  // The encoder's last hidden state, [B, S, D of the encoder].
+  at::Tensor glyph_states(const at::Tensor& glyphs);
+  // Hidden states → the UNet's width.
+  at::Tensor project(const at::Tensor& states) const;
   at::Tensor predict(const at::Tensor& noisy, const at::Tensor& mask, const at::Tensor& masked,
                      const at::Tensor& timesteps, const at::Tensor& condition);
   // noise: float32 [B, C, h, w] on any device. Returns scaled latents.

@@ -34,8 +34,12 @@ PreparedBatch prepare(const Batch& batch, c10::Device device) {
   at::NoGradGuard no_grad;
   PreparedBatch result;
   result.ids = batch.ids;
-  result.images = normalise_images(batch.images, device);
-  if (batch.images.is_floating_point()) {
+  result.variants = batch.variants;
+  result.height = batch.height;
+  result.width = batch.width;
+  result.device = device;
+  if (batch.images.defined()) result.images = normalise_images(batch.images, device);
+  if (batch.images.defined() && batch.images.is_floating_point()) {
     const at::Tensor finite = result.images.isfinite().flatten(1).all(1).to(at::kCPU);
     for (int64_t i = 0; i < finite.size(0); ++i) {
       if (!finite[i].item<bool>()) {
@@ -53,16 +57,21 @@ PreparedBatch prepare(const Batch& batch, c10::Device device) {
   result.timesteps = move(batch.timesteps);
   result.offset_noise = move(batch.offset_noise);
   result.perturbation = move(batch.perturbation);
+  result.cached = {move(batch.cached.mean), move(batch.cached.logvar), move(batch.cached.masked),
+                   move(batch.cached.mask), move(batch.cached.glyphs)};
   return result;
 }
 
 void augment(PreparedBatch& batch, const AugmentOptions& options, const StepContext& context) {
+  if (!batch.images.defined()) return;  // what is cached was augmented before it was encoded
   at::NoGradGuard no_grad;
   const int64_t size = batch.images.size(0);
   const auto device = batch.images.device();
   const auto host = at::TensorOptions().dtype(at::kFloat);
   auto seeded = [&](int64_t i) {
-    return SampleSeed{context.seed, context.step, context.rank, batch.ids[static_cast<size_t>(i)]};
+    const auto at = static_cast<size_t>(i);
+    if (!batch.variants.empty()) return SampleSeed{context.seed, batch.variants[at], 0, batch.ids[at]};
+    return SampleSeed{context.seed, context.step, context.rank, batch.ids[at]};
   };
 
   if (options.rotation > 0) {

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "training/cached_inputs.h"
+
 namespace anonymizer {
 
 // As it comes from JavaScript, on the CPU.
@@ -20,7 +22,13 @@ struct Batch {
   at::Tensor timesteps;        // int64 [B]
   at::Tensor offset_noise;     // float32 [B, C, 1, 1]
   at::Tensor perturbation;     // float32 [B, C, h, w]
-  int64_t size() const { return images.size(0); }
+  // In place of images and masks, and of glyphs where their encoder is frozen.
+  CachedInputs cached;
+  // Per sample, what seeds its augmentation in place of the step: the same number, the same augmented image. Usually
+  // empty.
+  std::vector<uint64_t> variants;
+  int64_t height = 0, width = 0;  // pixels
+  int64_t size() const { return static_cast<int64_t>(ids.size()); }
 };
 
 struct AugmentOptions {
@@ -42,6 +50,10 @@ struct PreparedBatch {
   at::Tensor masks;   // float32 [B, 1, H, W], 0 or 1
   at::Tensor glyphs;  // float32 [B, 3, Hg, Wg] in [-1, 1]
   at::Tensor posterior_noise, noise, timesteps, offset_noise, perturbation;
+  CachedInputs cached;
+  std::vector<uint64_t> variants;
+  int64_t height = 0, width = 0;
+  c10::Device device = c10::Device(c10::kCPU);
 };
 
 // uint8 [B, H, W, 3] → float32 [B, 3, H, W] in [-1, 1]

@@ -10,6 +10,15 @@ LatentSums Objective::latent_sums(const PreparedBatch&) {
   throw CodedError("ERR_INVALID_ARGUMENT", "latentSums needs a trainer of kind vae");
 }
 
+CachedInputs Objective::encode(const PreparedBatch&) {
+  throw CodedError("ERR_INVALID_ARGUMENT", "This training has no frozen encoders whose results could be kept");
+}
+
+void require_images(const PreparedBatch& batch) {
+  if (!batch.images.defined())
+    throw CodedError("ERR_INVALID_ARGUMENT", "This needs a batch of images, not of cached latents");
+}
+
 at::Tensor batch_noise(const at::Tensor& given, const PreparedBatch& batch, const StepContext& context,
                        uint64_t purpose, at::IntArrayRef shape) {
   if (given.defined()) {
@@ -25,7 +34,7 @@ at::Tensor batch_noise(const at::Tensor& given, const PreparedBatch& batch, cons
     parts.push_back(
         SampleSeed{context.seed, context.step, context.rank, id}.normal(static_cast<Purpose>(purpose), shape.slice(1)));
   }
-  return at::stack(parts).to(batch.images.device());
+  return at::stack(parts).to(batch.device);
 }
 
 }  // namespace anonymizer

@@ -53,7 +53,13 @@ class Objective {
   // Images [B, 3, H, W] in [-1, 1] to look at.
   virtual at::Tensor preview(const PreparedBatch& batch, int64_t steps, const StepContext& context,
                              const AbortFlag& abort) = 0;
+  // What the frozen networks make of the batch (of its images with masks, of its glyphs), to be given back as
+  // Batch::cached. ERR_INVALID_ARGUMENT where nothing of the kind is frozen.
+  virtual CachedInputs encode(const PreparedBatch& batch);
 };
+
+// ERR_INVALID_ARGUMENT for a batch of cached latents, where pixels are needed.
+void require_images(const PreparedBatch& batch);
 
 // Normal noise of the batch: one sample's from its own seed, or `given` where that is defined.
 at::Tensor batch_noise(const at::Tensor& given, const PreparedBatch& batch, const StepContext& context,

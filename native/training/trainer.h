@@ -53,6 +53,8 @@ class Trainer {
   std::vector<std::pair<std::string, double>> gradient_norms(const Batch& batch, uint64_t global_step);
   // Gradient of the total loss by parameter name.
   std::vector<NamedTensor> gradients(const Batch& batch, uint64_t global_step);
+  // What the frozen networks make of the batch, augmented by its variants; nothing is updated.
+  CachedInputs encode(const Batch& batch);
   // uint8 [B, H, W, 3]
   at::Tensor preview(const Batch& batch, int64_t steps, bool use_ema);
 

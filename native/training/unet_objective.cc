@@ -12,7 +12,9 @@ std::vector<NamedTensor> with_prefix(const std::string& prefix, const std::vecto
 }
 
 void require_inputs(const PreparedBatch& batch) {
-  if (!batch.masks.defined() || !batch.glyphs.defined()) {
+  const bool pixels = batch.images.defined() && batch.masks.defined() && batch.glyphs.defined();
+  const bool cached = batch.cached.defined() && (batch.cached.glyphs.defined() || batch.glyphs.defined());
+  if (!pixels && !cached) {
     throw CodedError("ERR_INVALID_ARGUMENT", "A batch for the UNet needs masks and glyphs");
   }
 }
@@ -20,7 +22,7 @@ void require_inputs(const PreparedBatch& batch) {
 }  // namespace
 
 UnetObjective::UnetObjective(const UnetObjectiveOptions& options, uint64_t seed, c10::Device device)
-    : options_(options), model_(options.model, seed, device) {}
+    : options_(options), device_(device), model_(options.model, seed, device) {}
 
 std::vector<NamedTensor> UnetObjective::parameters() const {
   std::vector<NamedTensor> result = model_.unet().parameters();
@@ -39,13 +41,12 @@ std::vector<StatePart> UnetObjective::state() const {
 
 Loss UnetObjective::loss(const PreparedBatch& batch, const StepContext& context) {
   require_inputs(batch);
-  const auto device = batch.images.device();
+  const auto device = batch.device;
   const auto size = static_cast<int64_t>(batch.ids.size());
   auto seeded = [&](int64_t i) {
     return SampleSeed{context.seed, context.step, context.rank, batch.ids[static_cast<size_t>(i)]};
   };
 
-  at::Tensor masks = batch.masks;
   at::Tensor keep_condition = at::ones({size, 1, 1}, at::TensorOptions().dtype(at::kFloat));
   at::Tensor timesteps = at::empty({size}, at::TensorOptions().dtype(at::kLong));
   at::Tensor full = at::zeros({size, 1, 1, 1}, at::TensorOptions().dtype(at::kFloat));
@@ -56,17 +57,28 @@ Loss UnetObjective::loss(const PreparedBatch& batch, const StepContext& context)
       keep_condition.data_ptr<float>()[i] = 0;
     if (seeded(i).uniform(Purpose::kFullMask) < options_.full_mask_share) full.data_ptr<float>()[i] = 1;
   }
-  masks = at::maximum(masks, full.to(device));
+  const bool any_full = full.any().item<bool>();
+  full = full.to(device);
   timesteps = batch.timesteps.defined() ? batch.timesteps : timesteps.to(device);
 
-  at::Tensor latents, masked;
+  at::Tensor latents, masked, latent_mask;
   {
     torch::NoGradGuard no_grad;
-    const Posterior posterior = model_.encode(batch.images);
+    const bool cached = batch.cached.defined();
+    const Posterior posterior =
+        cached ? Posterior{batch.cached.mean, batch.cached.logvar} : model_.encode(batch.images);
     const at::Tensor drawn = batch_noise(batch.posterior_noise, batch, context,
                                          static_cast<uint64_t>(Purpose::kPosterior), posterior.mean.sizes());
     latents = posterior.sample(drawn) * options_.model.scaling_factor;
-    masked = model_.masked_latents(batch.images, masks);
+    if (cached) {
+      masked = batch.cached.masked * options_.model.scaling_factor;
+      if (any_full) masked = at::where(full > 0, blank_latents(batch.height, batch.width), masked);
+      latent_mask = at::maximum(batch.cached.mask.to(at::kFloat), full);
+    } else {
+      const at::Tensor masks = at::maximum(batch.masks, full);
+      masked = model_.masked_latents(batch.images, masks);
+      latent_mask = mask_to_latents(masks, latents.size(2), latents.size(3));
+    }
   }
   at::Tensor noise = batch_noise(batch.noise, batch, context, static_cast<uint64_t>(Purpose::kNoise), latents.sizes());
   if (options_.offset_noise > 0) {
@@ -80,8 +92,8 @@ Loss UnetObjective::loss(const PreparedBatch& batch, const StepContext& context)
                                                                     static_cast<uint64_t>(Purpose::kInputPerturbation),
                                                                     latents.sizes());
   }
-  const at::Tensor latent_mask = mask_to_latents(masks, latents.size(2), latents.size(3));
-  const at::Tensor condition = model_.condition(batch.glyphs) * keep_condition.to(device);
+  const at::Tensor states = batch.cached.glyphs.defined() ? batch.cached.glyphs : model_.glyph_states(batch.glyphs);
+  const at::Tensor condition = model_.project(states) * keep_condition.to(device);
   const at::Tensor noisy = model_.schedule().add_noise(latents, input_noise, timesteps);
   const at::Tensor prediction = model_.predict(noisy, latent_mask, masked, timesteps, condition);
   const at::Tensor value =
@@ -92,6 +104,7 @@ Loss UnetObjective::loss(const PreparedBatch& batch, const StepContext& context)
 at::Tensor UnetObjective::preview(const PreparedBatch& batch, int64_t steps, const StepContext& context,
                                   const AbortFlag& abort) {
   require_inputs(batch);
+  require_images(batch);
   SamplingOptions options;
   options.steps = steps;
   auto noise = [&](at::IntArrayRef shape) {

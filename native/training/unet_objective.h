@@ -1,5 +1,8 @@
 #pragma once
 
+#include <map>
+#include <utility>
+
 #include "diffusion/inpainting_model.h"
 #include "losses/denoising_loss.h"
 #include "training/objective.h"
@@ -32,10 +35,16 @@ class UnetObjective : public Objective {
   // The batch repainted by DDIM.
   at::Tensor preview(const PreparedBatch& batch, int64_t steps, const StepContext& context,
                      const AbortFlag& abort) override;
+  CachedInputs encode(const PreparedBatch& batch) override;
 
  private:
+  // Scaled latents of an image that is masked as a whole, [1, C, h, w]; the same for all images of that size.
+  at::Tensor blank_latents(int64_t height, int64_t width);
+
   UnetObjectiveOptions options_;
+  c10::Device device_;
   mutable InpaintingModel model_;
+  std::map<std::pair<int64_t, int64_t>, at::Tensor> blank_latents_;
 };
 
 }  // namespace anonymizer

@@ -31,6 +31,7 @@ std::vector<StatePart> VaeObjective::state() const {
 }
 
 Loss VaeObjective::loss(const PreparedBatch& batch, const StepContext& context) {
+  require_images(batch);
   const Posterior posterior = Posterior::from_moments(vae_.run("encode", {batch.images}));
   const at::Tensor noise = batch_noise(batch.posterior_noise, batch, context,
                                        static_cast<uint64_t>(Purpose::kPosterior), posterior.mean.sizes());
@@ -69,6 +70,7 @@ void VaeObjective::add_adversary(Loss& loss, const at::Tensor& rated, const at::
 }
 
 at::Tensor VaeObjective::preview(const PreparedBatch& batch, int64_t, const StepContext&, const AbortFlag& abort) {
+  require_images(batch);
   const Posterior posterior = Posterior::from_moments(vae_.run("encode", {batch.images}));
   abort.check();
   return vae_.run("decode", {posterior.mean});

@@ -128,9 +128,22 @@ export interface NativeTrainerOptions {
   readonly freeze: readonly string[];
 }
 
+/** What the frozen networks of a UNet's training make of samples; given back in place of pixels. */
+export interface NativeCachedInputs {
+  /** Posterior of the crops' unscaled latents, float32 [B, C, h, w]. */
+  readonly mean: HostTensor;
+  readonly logvar: HostTensor;
+  /** Mean of the masked crops' unscaled latents, float32 [B, C, h, w]. */
+  readonly masked: HostTensor;
+  /** uint8 [B, 1, h, w], 1 = repaint. */
+  readonly mask: HostTensor;
+  /** The glyph encoder's last hidden state [B, S, D]; absent where the encoder is trained. */
+  readonly glyphs?: HostTensor;
+}
+
 export interface NativeBatch {
   readonly ids: BigUint64Array;
-  /** uint8 [B, height, width, 3], or float32 of the same shape in [-1, 1]. */
+  /** uint8 [B, height, width, 3], or float32 of the same shape in [-1, 1]. Not looked at where `cached` is given. */
   readonly images: Uint8Array | Float32Array;
   readonly height: number;
   readonly width: number;
@@ -140,6 +153,10 @@ export interface NativeBatch {
   readonly glyphs?: Uint8Array;
   readonly glyphHeight?: number;
   readonly glyphWidth?: number;
+  /** In place of images and masks, and of glyphs where it has theirs. For the UNet's loss only. */
+  readonly cached?: NativeCachedInputs;
+  /** One number a sample that seeds its augmentation in place of the step. */
+  readonly variants?: BigUint64Array;
   /** Used in place of drawn values, to compare with another implementation: float32 [B, C, h, w]. */
   readonly posteriorNoise?: HostTensor;
   readonly noise?: HostTensor;
@@ -196,6 +213,12 @@ export interface NativeTrainer {
   gradientNorms(batch: NativeBatch, globalStep: number): Promise<Readonly<Record<string, number>>>;
   /** Gradient of the total loss by parameter name, without an update. */
   gradients(batch: NativeBatch, globalStep: number): Promise<Readonly<Record<string, HostTensor>>>;
+  /**
+   * What the frozen networks make of a batch, for `NativeBatch.cached`: of images with masks, augmented as `variants`
+   * say, their latents; of glyphs their hidden states. Either may be left out. The UNet's training only
+   * (ERR_INVALID_ARGUMENT).
+   */
+  encode(batch: Omit<NativeBatch, "images"> & Partial<NativeBatch>): Promise<Partial<NativeCachedInputs>>;
   /** VAE: reconstructions (of the mean). UNet: the repainted images after `steps` DDIM steps. uint8 [B, H, W, 3]. */
   preview(batch: NativeBatch, steps: number, useEma: boolean): Promise<HostTensor>;
   /** kind "vae" only (else ERR_INVALID_ARGUMENT). Without augmentation. */

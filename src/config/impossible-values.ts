@@ -54,5 +54,13 @@ export function impossibleTrainingValues(config: unknown): ImpossibleValue[] {
       message: "is 1, so no sample would ever see its text; set it below 1 (0.1 is usual)",
     });
   }
+  const distorted = ["rotation", "brightness", "contrast"].some((key) => (number("augment", key) ?? 0) > 0);
+  if (number("cache", "variants") === 1 && distorted) {
+    found.push({
+      path: ["cache", "variants"],
+      message:
+        "is 1 with augmentation on: every sample would be seen in one fixed distortion for the whole run; cache more variants, or set rotation, brightness and contrast of augment to 0",
+    });
+  }
   return found;
 }

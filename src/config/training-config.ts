@@ -47,6 +47,23 @@ const data = z
     width: positiveInt.multipleOf(8).default(512).describe("Width of a crop in pixels."),
     licence: z.string().max(200).default("not stated").describe("Licence of the data; goes into the model card."),
     prefetch: positiveInt.max(64).default(4).describe("Batches prepared ahead of the trainer."),
+    buckets: z
+      .strictObject({
+        aspects: z
+          .array(
+            z
+              .number()
+              .min(1 / 16)
+              .max(64),
+          )
+          .min(2)
+          .max(16)
+          .describe("Width ÷ height of each shape, e.g. [1, 2, 4, 8]."),
+      })
+      .optional()
+      .describe(
+        "Aspect buckets: long lines get wide crops, short ones narrow ones, each with at most height × width pixels and at least 85 % of them; a batch has one shape. Default: off, every crop is height × width.",
+      ),
   })
   .describe("What is trained on.");
 
@@ -259,6 +276,19 @@ export const unetTrainerSchema = z
       })
       .describe("The condition: text drawn black on white, seen by an encoder."),
     data,
+    cache: z
+      .strictObject({
+        dir: path.describe("Folder of the cache; several runs may share it."),
+        variants: positiveInt
+          .max(1024)
+          .default(4)
+          .describe("Fixed crops (with their augmentation) of each sample, taken in turn epoch by epoch."),
+        max_bytes: positiveInt.default(20 * 2 ** 30).describe("Size of the folder; when full, nothing is added."),
+      })
+      .optional()
+      .describe(
+        "Keeps latents and glyph features on disk instead of making them each step. Crops and augmentation then come in a fixed number of variants. Default: off.",
+      ),
     augment,
     loss: z
       .strictObject({
@@ -301,5 +331,12 @@ export type TrainerConfig = VAETrainerConfig | UNetTrainerConfig;
 /** Keys whose value is a path, resolved against the configuration file's folder. */
 export const trainingPathKeys = {
   vae: [["model", "path"], ["perceptual", "path"], ["data", "manifest"], ["output_dir"]],
-  unet: [["model", "path"], ["vae", "path"], ["glyph_encoder", "path"], ["data", "manifest"], ["output_dir"]],
+  unet: [
+    ["model", "path"],
+    ["vae", "path"],
+    ["glyph_encoder", "path"],
+    ["data", "manifest"],
+    ["cache", "dir"],
+    ["output_dir"],
+  ],
 } as const;

@@ -4,15 +4,18 @@
  * Batch k of a rank is a function of (dataset, seed, k, rank) alone: not of timing, of how much is prefetched, or of the
  * batches before it. Resuming is starting at batch k.
  */
+import type { Size } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
-import { Random } from "../random/random.ts";
 import { renderGlyphImage } from "../rendering/glyph-image.ts";
 import type { TrainingBatch } from "./batch.ts";
-import { type Crop, type CropSize, planCrop, renderCrop } from "./crops.ts";
+import { type BatchOrder, batchOrder, type PlannedBatch } from "./batch-order.ts";
+import { joinCached } from "./cached-inputs.ts";
+import type { Crop, CropSize } from "./crops.ts";
 import type { DocumentDataset, SkippedSample } from "./dataset.ts";
-import { decodePage, PageCache } from "./page-cache.ts";
-import { Sampler } from "./sampler.ts";
+import type { CachedSample, SampleCache } from "./sample-cache.ts";
+import { SampleRenderer } from "./sample-renderer.ts";
+import { cropRandom, variantAt } from "./variants.ts";
 
 export interface LoaderOptions {
   /** Samples a batch. */
@@ -30,6 +33,12 @@ export interface LoaderOptions {
   readonly masks: boolean;
   /** Mask edges go outwards to multiples of this many pixels (8: whole latents); default 1. */
   readonly maskGrid?: number;
+  /** Shapes of the crops in place of height and width, narrow to wide: `bucketSizes`. A batch has one of them. */
+  readonly buckets?: readonly Size[];
+  /** Crops of a sample come in this many fixed variants, one after the other; default: another crop each epoch. */
+  readonly variants?: number;
+  /** Where batches take latents from in place of pixels; needs `variants`. */
+  readonly cache?: SampleCache;
   /** Also draw each text, black on white, for the condition. */
   readonly glyph?: { readonly height: number; readonly width: number; readonly fit: "pad" | "squash" };
   /** Batches kept ready ahead of the consumer; default 2. */
@@ -50,7 +59,7 @@ export interface LoaderStats {
 
 /** An endless stream of batches; end it with `return()` (as `break` in a `for await` does) or the abort signal. */
 export interface BatchLoader extends AsyncGenerator<TrainingBatch, void, void> {
-  /** Samples that could not be read or cropped and were replaced, each once. */
+  /** Samples that could not be read or cropped and were replaced, each once; those of batches ahead too. */
   readonly skipped: readonly SkippedSample[];
   /** Samples an epoch, over all ranks. */
   readonly epochSize: number;
@@ -74,21 +83,26 @@ export function createLoader(dataset: DocumentDataset, options: LoaderOptions): 
   return new Loader(dataset, options);
 }
 
-interface Sample extends Crop {
+interface Sample {
   readonly id: bigint;
+  readonly text: string;
+  readonly variant: number | undefined;
+  readonly crop: Crop | undefined;
+  readonly cached: CachedSample | undefined;
   readonly glyph: RasterImage | undefined;
+  /** Samples in whose place it stands. */
+  readonly skipped: readonly SkippedSample[];
 }
 
 class Loader implements BatchLoader {
   readonly epochSize: number;
   readonly #dataset: DocumentDataset;
   readonly #options: LoaderOptions;
-  readonly #size: CropSize;
-  readonly #sampler: Sampler;
-  readonly #cache: PageCache;
+  readonly #maskGrid: number;
+  readonly #order: BatchOrder;
+  readonly #renderer: SampleRenderer;
   readonly #slots: Slots;
   readonly #skipped = new Map<bigint, SkippedSample>();
-  readonly #brokenPages = new Map<number, AnonymizerError>();
   /** Batches in the making, in order. */
   #queue: Promise<TrainingBatch>[] = [];
   readonly #running = new Set<Promise<unknown>>();
@@ -99,7 +113,7 @@ class Loader implements BatchLoader {
 
   constructor(dataset: DocumentDataset, options: LoaderOptions) {
     const whole = (
-      name: "batchSize" | "height" | "width" | "startBatch" | "prefetch" | "maskGrid",
+      name: "batchSize" | "height" | "width" | "startBatch" | "prefetch" | "maskGrid" | "variants",
       least: number,
       fallback?: number,
     ): number => {
@@ -112,18 +126,24 @@ class Loader implements BatchLoader {
     whole("batchSize", 1);
     whole("prefetch", 0, 2);
     this.#next = whole("startBatch", 0, 0);
-    this.#size = { height: whole("height", 8), width: whole("width", 8), maskGrid: whole("maskGrid", 1, 1) };
+    this.#maskGrid = whole("maskGrid", 1, 1);
+    if (options.variants !== undefined) whole("variants", 1);
+    if (options.cache !== undefined && options.variants === undefined)
+      throw codedError("ERR_INVALID_ARGUMENT", "A loader with a cache needs a number of variants");
     this.#dataset = dataset;
     this.#options = options;
-    const { seed, rank, worldSize, pagesPerBlock, cacheBytes = 256 * 2 ** 20 } = options;
-    this.#sampler = new Sampler(dataset.sampleStarts, {
+    const { batchSize, buckets, seed, rank, worldSize, pagesPerBlock, cacheBytes = 256 * 2 ** 20 } = options;
+    this.#order = batchOrder(dataset, {
+      batchSize,
       seed,
+      size: { height: whole("height", 8), width: whole("width", 8) },
+      ...(buckets === undefined ? {} : { buckets }),
       ...(rank === undefined ? {} : { rank }),
       ...(worldSize === undefined ? {} : { worldSize }),
       ...(pagesPerBlock === undefined ? {} : { pagesPerBlock }),
     });
-    this.epochSize = this.#sampler.size;
-    this.#cache = new PageCache(cacheBytes);
+    this.epochSize = this.#order.epochSize;
+    this.#renderer = new SampleRenderer(dataset, cacheBytes);
     this.#slots = new Slots(parallelSamples);
   }
 
@@ -178,7 +198,7 @@ class Loader implements BatchLoader {
     this.#closed = true;
     this.#queue = [];
     await Promise.allSettled(this.#running);
-    this.#cache.clear();
+    this.#renderer.clear();
   }
 
   #fill(ready: number): void {
@@ -196,77 +216,102 @@ class Loader implements BatchLoader {
   }
 
   async #batch(number: number): Promise<TrainingBatch> {
-    const { batchSize, glyph, masks } = this.#options;
-    const first = number * batchSize;
+    const { batchSize } = this.#options;
+    const planned = this.#order.batch(number);
     const results = await Promise.allSettled(
-      Array.from({ length: batchSize }, (_, i) => this.#slots.run(() => this.#sample(first + i))),
+      Array.from({ length: batchSize }, (_, i) => this.#slots.run(() => this.#sample(planned, i))),
     );
-    const samples = results.map((result) => {
-      if (result.status === "rejected") throw result.reason;
-      return result.value;
-    });
-    const { height, width } = this.#size;
+    return this.#join(
+      planned.size,
+      results.map((result) => {
+        if (result.status === "rejected") throw result.reason;
+        return result.value;
+      }),
+    );
+  }
+
+  #join({ height, width }: Size, samples: readonly Sample[]): TrainingBatch {
+    const { batchSize, glyph, masks, variants } = this.#options;
+    const cached = samples.flatMap((sample) => sample.cached ?? []);
+    const crops = samples.flatMap((sample) => sample.crop ?? []);
+    const glyphs = samples.flatMap((sample) => sample.glyph?.data ?? []);
+    const skipped = samples.flatMap((sample) => sample.skipped);
     return {
       size: batchSize,
       ids: BigUint64Array.from(samples, (sample) => sample.id),
-      images: concatenate(samples.map((sample) => sample.image)),
+      images: concatenate(crops.map((crop) => crop.image)),
       height,
       width,
       texts: samples.map((sample) => sample.text),
-      ...(masks ? { masks: concatenate(samples.map((sample) => sample.mask)) } : {}),
-      ...(glyph === undefined
+      ...(masks && crops.length > 0 ? { masks: concatenate(crops.map((crop) => crop.mask)) } : {}),
+      ...(cached.length === 0 ? {} : { cached: joinCached(cached) }),
+      ...(variants === undefined
         ? {}
-        : {
-            glyphs: concatenate(samples.map((sample) => sample.glyph!.data)),
-            glyphHeight: glyph.height,
-            glyphWidth: glyph.width,
-          }),
+        : { variants: BigUint64Array.from(samples, (sample) => BigInt(sample.variant!)) }),
+      ...(glyph === undefined || glyphs.length === 0
+        ? {}
+        : { glyphs: concatenate(glyphs), glyphHeight: glyph.height, glyphWidth: glyph.width }),
+      ...(skipped.length === 0 ? {} : { skipped }),
     };
   }
 
-  async #sample(position: number): Promise<Sample> {
-    const { seed, glyph } = this.#options;
-    const tries = Math.min(maxReplacements, this.#sampler.size);
+  async #sample(planned: PlannedBatch, i: number): Promise<Sample> {
+    const tries = Math.min(maxReplacements, this.#order.candidates);
+    const skipped: SkippedSample[] = [];
     for (let attempt = 0; attempt < tries; attempt++) {
       if (this.#closed) throw codedError("ERR_ABORTED", "The loader was closed");
       throwIfAborted(this.#options.signal);
-      const { record, region, id } = this.#dataset.samples[this.#sampler.sampleAt(position + attempt)]!;
+      const { index, position, epoch } = planned.sample(i, attempt);
+      const { id, record, region } = this.#dataset.samples[index]!;
       try {
-        const page = await this.#page(record);
-        const random = new Random("crop", seed, position, id);
-        const crop = await renderCrop(
-          page,
-          planCrop(page, this.#dataset.records[record]!.regions[region]!, this.#size, random),
-          this.#size,
-        );
-        return { ...crop, id, glyph: glyph === undefined ? undefined : renderGlyphImage(crop.text, glyph) };
+        return { ...(await this.#make(index, planned.size, position, epoch)), skipped };
       } catch (error) {
-        if (!(error instanceof AnonymizerError) || error.code === "ERR_ABORTED") throw error;
-        this.#skipped.set(id, {
-          id: this.#dataset.records[record]!.id,
-          region,
-          reason: `${error.code}: ${error.message}`,
-        });
+        if (!(error instanceof Unusable)) throw error;
+        const { code, message } = error.cause;
+        const skip = { id: this.#dataset.records[record]!.id, region, reason: `${code}: ${message}` };
+        skipped.push(skip);
+        this.#skipped.set(id, skip);
       }
     }
     throw codedError(
       "ERR_DATASET_EMPTY",
-      `No usable sample among ${tries} in a row; the last reason: ${[...this.#skipped.values()].at(-1)?.reason ?? "none"}`,
+      `No usable sample among ${tries} in a row; the last reason: ${skipped.at(-1)?.reason ?? "none"}`,
     );
   }
 
-  async #page(record: number): Promise<RasterImage> {
-    const broken = this.#brokenPages.get(record);
-    if (broken !== undefined) throw broken;
-    try {
-      return await this.#cache.get(record, async () =>
-        decodePage(await this.#dataset.imagePath(record), this.#dataset.records[record]!),
-      );
-    } catch (error) {
-      if (error instanceof AnonymizerError) this.#brokenPages.set(record, error);
-      throw error;
+  async #make(index: number, shape: Size, position: number, epoch: number): Promise<Omit<Sample, "skipped">> {
+    const { seed, glyph, cache, variants } = this.#options;
+    const sample = this.#dataset.samples[index]!;
+    const { id } = sample;
+    const variant = variants === undefined ? undefined : variantAt(id, epoch, variants);
+    const size: CropSize = { ...shape, maskGrid: this.#maskGrid };
+    const crop = (): Promise<Crop> =>
+      orUnusable(this.#renderer.crop(sample, size, cropRandom(seed, id, position, variant)));
+    const drawn = (text: string): RasterImage | undefined =>
+      glyph === undefined ? undefined : renderGlyphImage(text, glyph);
+    if (cache === undefined || variant === undefined) {
+      const made = await crop();
+      return { id, text: made.text, variant, crop: made, cached: undefined, glyph: drawn(made.text) };
     }
+    const region = this.#dataset.records[sample.record]!.regions[sample.region]!;
+    const content = await orUnusable(this.#renderer.content(sample.record));
+    const cached = await cache.get({ id, region, content, size, variant }, crop);
+    // Where the glyph encoder is trained, its input goes along.
+    const image = cached.glyphs === undefined ? drawn(cached.text) : undefined;
+    return { id, text: cached.text, variant, crop: undefined, cached, glyph: image };
   }
+}
+
+/** A sample that can't be used, as against a failure of something else, which ends the run. */
+class Unusable extends Error {
+  declare readonly cause: AnonymizerError;
+}
+
+async function orUnusable<T>(work: Promise<T>): Promise<T> {
+  return work.catch((error: unknown) => {
+    if (!(error instanceof AnonymizerError) || error.code === "ERR_ABORTED") throw error;
+    throw new Unusable(error.message, { cause: error });
+  });
 }
 
 /** Runs at most `limit` pieces of work at a time, in the order they were asked for. */

@@ -6,9 +6,10 @@
  * checked before anything is loaded.
  */
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, rename, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { TrainerConfig } from "../config/training-config.ts";
+import type { SkippedSample } from "../datasets/dataset.ts";
 import { AnonymizerError, codedError } from "../errors.ts";
 import { digestFile, exists, type FileDigest, removeFolder, writeFolder, writeTextFile } from "../models/files.ts";
 
@@ -30,6 +31,8 @@ export interface CheckpointState {
   readonly dataset: { readonly manifestSha256: string };
   /** Loader batches already used. The order itself follows from the seed. */
   readonly sampler: { readonly position: number };
+  /** Samples that could not be used so far, so that the rest of the run reports them too. */
+  readonly skipped?: readonly SkippedSample[];
   /** All randomness comes from hashes of these with step, rank and sample id; there is no generator state. */
   readonly seeds: { readonly seed: number; readonly rank: number };
   readonly versions: { readonly package: string; readonly node: string; readonly libtorch: string };
@@ -38,6 +41,8 @@ export interface CheckpointState {
 export interface Checkpoint extends CheckpointState {
   readonly format: 1;
   readonly configSha256: string;
+  /** Of everything else in the file, independent of the order of its keys. */
+  readonly stateSha256: string;
   readonly files: Readonly<Record<string, FileDigest>>;
   /** Absolute path of the folder. */
   readonly path: string;
@@ -46,8 +51,15 @@ export interface Checkpoint extends CheckpointState {
 export const checkpointName = (step: number): string => `step-${String(step).padStart(8, "0")}`;
 
 /** Hash of a configuration, independent of the order of its keys. */
-export const configHash = (config: TrainerConfig): string =>
-  createHash("sha256").update(canonical(config)).digest("hex");
+export const configHash = (config: TrainerConfig): string => canonicalHash(config);
+
+const canonicalHash = (value: unknown): string => createHash("sha256").update(canonical(value)).digest("hex");
+
+/** Hash of what `checkpoint.json` says, but for the hash itself. */
+function stateHash(content: Readonly<Record<string, unknown>>): string {
+  const { stateSha256: _, ...rest } = content;
+  return canonicalHash(rest);
+}
 
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
@@ -78,7 +90,8 @@ export async function writeCheckpoint(
       bytes += files[name].bytes;
     }
     const content = { format: 1, ...state, configSha256: configHash(state.config), files };
-    await writeTextFile(join(folder, checkpointFile), `${JSON.stringify(content, null, 2)}\n`);
+    const hashed = { ...content, stateSha256: stateHash(content) };
+    await writeTextFile(join(folder, checkpointFile), `${JSON.stringify(hashed, null, 2)}\n`);
     return { bytes };
   });
 }
@@ -102,8 +115,8 @@ export async function readCheckpoint(path: string, signal?: AbortSignal): Promis
   } catch (cause) {
     throw damaged(path, `${checkpointFile} is no JSON`, cause);
   }
-  if (content.format !== 1)
-    throw damaged(path, `${checkpointFile} has the unknown format ${JSON.stringify(content.format)}`);
+  if (content?.format !== 1)
+    throw damaged(path, `${checkpointFile} has the unknown format ${JSON.stringify(content?.format)}`);
   if (
     !Number.isSafeInteger(content.step) ||
     content.step < 0 ||
@@ -113,12 +126,20 @@ export async function readCheckpoint(path: string, signal?: AbortSignal): Promis
     throw damaged(path, `${checkpointFile} is incomplete`);
   }
   if (configHash(content.config) !== content.configSha256) throw damaged(path, "the configuration in it was changed");
-  for (const [name, stated] of Object.entries(content.files)) {
+  for (const name of Object.keys(content.files))
     if (name !== basename(name)) throw damaged(path, `${JSON.stringify(name)} is no plain file name`);
+  if (stateHash({ ...content }) !== content.stateSha256) throw damaged(path, "the state in it was changed");
+  const named = stepOf(path);
+  if (named >= 0 && named !== content.step)
+    throw damaged(path, `it is of step ${content.step}, not of the one in its name`);
+  for (const [name, stated] of Object.entries(content.files)) {
     const info = await stat(join(path, name)).catch(() => undefined);
     if (info === undefined) throw damaged(path, `${name} is missing`);
     if (info.size !== stated.bytes) throw damaged(path, `${name} has ${info.size} bytes instead of ${stated.bytes}`);
-    const { sha256 } = await digestFile(join(path, name), signal);
+    const { sha256 } = await digestFile(join(path, name), signal).catch((cause: unknown) => {
+      if (cause instanceof AnonymizerError) throw cause;
+      throw damaged(path, `${name} can't be read`, cause);
+    });
     if (sha256 !== stated.sha256) throw damaged(path, `${name} has another hash than when it was written`);
   }
   return { ...content, path };
@@ -175,4 +196,20 @@ export async function pruneCheckpoints(folder: string, keep: number): Promise<st
   const old = (await listCheckpoints(folder)).slice(keep);
   for (const path of old) await removeFolder(path);
   return old;
+}
+
+/**
+ * Renames the checkpoints beyond `step` to `<name>.aside` (of several with one name the last stays): a run that goes on
+ * after `step` will write its own, and pruning must not take them for its newest. Returns the new paths.
+ */
+export async function setAside(folder: string, step: number): Promise<string[]> {
+  const newer = (await listCheckpoints(folder)).filter((path) => stepOf(path) > step);
+  const moved: string[] = [];
+  for (const path of newer) {
+    const aside = `${path}.aside`;
+    if (await exists(aside)) await removeFolder(aside);
+    await rename(path, aside);
+    moved.push(aside);
+  }
+  return moved;
 }

@@ -76,7 +76,20 @@ export type WarningCode =
   | "checkpoint_damaged"
   | "config_changed"
   | "no_validation_data"
-  | "samples_skipped";
+  | "samples_skipped"
+  | "checkpoints_set_aside"
+  | "cache_damaged"
+  | "cache_full"
+  | "cache_not_written";
+
+/** Samples that could not be used, since the beginning of the run, resumed or not. */
+export interface SkippedSummary {
+  readonly count: number;
+  /** Reason → count. */
+  readonly reasons: Readonly<Record<string, number>>;
+  /** The first 100: id of the page, index of the region where only that is skipped. */
+  readonly samples: readonly { readonly id: string; readonly region?: number; readonly reason: string }[];
+}
 
 export interface DoneEvent {
   readonly type: "done";
@@ -88,6 +101,9 @@ export interface DoneEvent {
   readonly validation?: Losses;
   readonly samples: number;
   readonly seconds: number;
+  readonly skipped?: SkippedSummary;
+  /** Samples that the latent cache had, and that it had to make. */
+  readonly cache?: { readonly hits: number; readonly made: number };
 }
 
 export type TrainingEvent = StepEvent | ValidationEvent | SampleEvent | CheckpointEvent | WarningEvent | DoneEvent;

@@ -1,6 +1,7 @@
 /** Checking and cutting batches. Cut pieces are views; no pixel is copied. */
 import type { NativeBatch } from "../addon/native-types.ts";
 import type { TrainingBatch } from "../datasets/batch.ts";
+import { sliceCached } from "../datasets/cached-inputs.ts";
 import { codedError } from "../errors.ts";
 
 /** Throws ERR_INVALID_ARGUMENT unless every array has the length that its shape says. */
@@ -8,6 +9,13 @@ export function checkBatch(batch: TrainingBatch, kind: "vae" | "unet"): void {
   const { size, height, width } = batch;
   if (!Number.isInteger(size) || size < 1) throw wrong(`a batch of ${size} samples`);
   expectLength("ids", batch.ids, size, `[${size}]`);
+  if (batch.cached !== undefined) {
+    if (kind === "vae") throw wrong("cached latents: only the UNet takes them");
+    expectLength("cached.mean", batch.cached.mean.data, lengthOf(batch.cached.mean.shape), "of its own");
+    if (batch.cached.mean.shape[0] !== size)
+      throw wrong(`latents of ${batch.cached.mean.shape[0]} samples in a batch of ${size}`);
+    return;
+  }
   expectLength("images", batch.images, size * height * width * 3, `[${size}, ${height}, ${width}, 3]`);
   if (kind === "vae") return;
   if (batch.masks === undefined || batch.glyphs === undefined)
@@ -18,6 +26,8 @@ export function checkBatch(batch: TrainingBatch, kind: "vae" | "unet"): void {
 }
 
 const wrong = (what: string): Error => codedError("ERR_INVALID_ARGUMENT", `Can't train on ${what}`);
+
+const lengthOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 function expectLength(name: string, array: { readonly length: number }, length: number, shape: string): void {
   if (array.length !== length || length === 0) {
@@ -41,6 +51,8 @@ export function sliceBatch(batch: TrainingBatch, start: number, end: number): Na
     images: batch.images.subarray(start * image * 3, end * image * 3),
     height,
     width,
+    ...(batch.cached === undefined ? {} : { cached: sliceCached(batch.cached, start, end) }),
+    ...(batch.variants === undefined ? {} : { variants: batch.variants.subarray(start, end) }),
     ...(batch.masks === undefined ? {} : { masks: batch.masks.subarray(start * image, end * image) }),
     ...(batch.glyphs === undefined || batch.glyphHeight === undefined || batch.glyphWidth === undefined
       ? {}

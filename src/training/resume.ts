@@ -5,7 +5,16 @@ import type { Checkpoint } from "./checkpoints.ts";
 
 /** Where these differ the state does not fit, or the run would not be the one that was started. */
 const mustAgree = {
-  vae: ["kind", "seed", "train_batch_size", "gradient_accumulation_steps", "data.height", "data.width", "freeze"],
+  vae: [
+    "kind",
+    "seed",
+    "train_batch_size",
+    "gradient_accumulation_steps",
+    "data.height",
+    "data.width",
+    "data.buckets",
+    "freeze",
+  ],
   unet: [
     "kind",
     "seed",
@@ -13,6 +22,8 @@ const mustAgree = {
     "gradient_accumulation_steps",
     "data.height",
     "data.width",
+    "data.buckets",
+    "cache.variants",
     "freeze",
     "glyph_encoder.trainable",
     "glyph_encoder.fit",
@@ -42,6 +53,8 @@ const mayDifferBelow = [
   "data.manifest",
   "data.prefetch",
   "data.licence",
+  "cache.dir",
+  "cache.max_bytes",
 ];
 
 export interface ResumeSubject {

@@ -10,7 +10,7 @@ import { removeLeftovers, writeTextFile } from "../models/files.ts";
 import { type Logger, silentLogger } from "../telemetry/logger.ts";
 import { type MetricsFile, openMetricsFile } from "../telemetry/metrics-file.ts";
 import { packageVersion } from "../telemetry/package-version.ts";
-import { type Checkpoint, listCheckpoints, openCheckpoint, writeCheckpoint } from "./checkpoints.ts";
+import { type Checkpoint, listCheckpoints, openCheckpoint, setAside, writeCheckpoint } from "./checkpoints.ts";
 import type { Losses, TrainingEvent, ValidationEvent, WarningEvent } from "./events.ts";
 import { isBelow } from "./frozen-modules.ts";
 import { checkBatch } from "./micro-batches.ts";
@@ -83,6 +83,8 @@ export async function assembleTrainer(
     checkFrozen(native, config.freeze);
     if (resumed !== undefined) await native.loadState(resumed.path);
     throwIfAborted(signal);
+    data.useEncoder?.(native);
+    warnings.push(...(await setAsideNewer(outputDir, resumed)));
   } catch (error) {
     await native.close();
     throw error;
@@ -98,7 +100,7 @@ export async function assembleTrainer(
     versions: { package: packageVersion, node: process.versions.node, libtorch: info.libtorch },
     warnings,
     ...(signal === undefined ? {} : { signal }),
-    ...(resumed === undefined ? {} : { start: { step: resumed.step, microBatch: resumed.microBatch } }),
+    ...(resumed === undefined ? {} : { start: resumed }),
   });
   return { run, models, libtorch: info.libtorch, device, resumed };
 }
@@ -165,6 +167,23 @@ async function findResumePoint(
     });
   }
   return checkpoint;
+}
+
+/** Checkpoints of a course that the run does not take: they must not be counted, pruned or resumed as its own. */
+async function setAsideNewer(
+  outputDir: string,
+  resumed: Checkpoint | undefined,
+): Promise<Omit<WarningEvent, "type" | "step">[]> {
+  if (resumed === undefined) return [];
+  const moved = await setAside(join(outputDir, "checkpoints"), resumed.step);
+  if (moved.length === 0) return [];
+  return [
+    {
+      code: "checkpoints_set_aside",
+      message: `The run goes on after step ${resumed.step}; checkpoints beyond it were renamed: ${moved.join(", ")}`,
+      details: { step: resumed.step, paths: moved },
+    },
+  ];
 }
 
 /** Frozen means proven: what the native side will train is exactly what the configuration leaves trainable. */

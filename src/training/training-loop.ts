@@ -21,6 +21,7 @@ import type {
 } from "./events.ts";
 import { checkBatch, sliceBatch, smallerMicroBatch, toMicroBatches } from "./micro-batches.ts";
 import { previewColumns, writePreviewGrid } from "./preview-grid.ts";
+import { describeSkipped } from "./skipped-samples.ts";
 import { spreadTimesteps } from "./spread-timesteps.ts";
 import type { TrainingRun } from "./training-run.ts";
 
@@ -28,9 +29,6 @@ import type { TrainingRun } from "./training-run.ts";
 const fixedStep = 0;
 /** Steps whose mean duration the remaining time is reckoned from. */
 const etaWindow = 20;
-/** Reasons of skipped samples that a warning spells out. */
-const listedReasons = 5;
-
 type Batches = AsyncGenerator<TrainingBatch, void, void>;
 
 /** How long one step took, and how much of that it waited for its batches. */
@@ -51,11 +49,13 @@ export async function* trainingLoop(run: TrainingRun): AsyncGenerator<TrainingEv
   let batches: Batches | undefined;
   try {
     throwIfAborted(run.signal);
+    reportSkipped(run);
     yield* takeWarnings(run);
     batches = data.batches({
       split: "train",
       batchSize: config.train_batch_size,
       startBatch: run.step * config.gradient_accumulation_steps,
+      cached: true,
       signal: run.signal,
     });
     while (run.step < config.max_train_steps) {
@@ -65,6 +65,7 @@ export async function* trainingLoop(run: TrainingRun): AsyncGenerator<TrainingEv
       const gradientNorms = run.step === 0 ? await gradientReport(run, group[0]!) : undefined;
       const computing = performance.now();
       const result = await stepWithSmallerBatches(run, group);
+      noteSkipped(run, group);
       pace.push({ seconds: (dataWaitMs + performance.now() - computing) / 1000, waited: dataWaitMs / 1000 });
       yield* takeWarnings(run);
 
@@ -92,7 +93,7 @@ export async function* trainingLoop(run: TrainingRun): AsyncGenerator<TrainingEv
       }
       yield* takeWarnings(run);
     }
-    reportSkipped(run);
+    if (run.skipped.inTraining.length > 0) reportSkipped(run);
     yield* takeWarnings(run);
     yield doneEvent(run, lastLosses, lastValidation, (performance.now() - begun) / 1000);
   } catch (error) {
@@ -112,6 +113,7 @@ export async function* trainingLoop(run: TrainingRun): AsyncGenerator<TrainingEv
 }
 
 function* takeWarnings(run: TrainingRun): Generator<TrainingEvent, void, void> {
+  for (const { code, message, details } of run.data.takeWarnings?.() ?? []) run.warn(code, message, details);
   for (let warning = run.warnings.shift(); warning !== undefined; warning = run.warnings.shift()) yield warning;
 }
 
@@ -343,16 +345,22 @@ async function saveCheckpoint(run: TrainingRun, reason: CheckpointEvent["reason"
 }
 
 function reportSkipped(run: TrainingRun): void {
-  const skipped = run.data.skipped();
-  const reasons = Object.entries(skipped).sort(([, a], [, b]) => b - a);
-  if (reasons.length === 0) return;
-  const list = reasons.slice(0, listedReasons).map(([reason, count]) => `${count} × ${reason}`);
-  const more = reasons.slice(listedReasons).reduce((sum, [, count]) => sum + count, 0);
-  if (more > 0) list.push(`${more} × other reasons`);
-  run.warn("samples_skipped", `Samples that could not be used: ${list.join("; ")}`, { reasons: skipped });
+  const summary = run.skipped.summary();
+  if (summary.count === 0) return;
+  run.warn("samples_skipped", `Samples that could not be used: ${describeSkipped(summary)}`, { ...summary });
+}
+
+/** Takes over what the step's batches had to leave out; tells of the first one, the tenth, the hundredth … at once. */
+function noteSkipped(run: TrainingRun, group: readonly TrainingBatch[]): void {
+  const before = run.skipped.inTraining.length;
+  const after = before + run.skipped.add(group.flatMap((batch) => batch.skipped ?? []));
+  const digits = (count: number): number => (count === 0 ? 0 : String(count).length);
+  if (digits(after) > digits(before)) reportSkipped(run);
 }
 
 function doneEvent(run: TrainingRun, losses: Losses, validation: Losses | undefined, seconds: number): DoneEvent {
+  const skipped = run.skipped.summary();
+  const cache = run.data.cacheStats?.();
   return {
     type: "done",
     step: run.step,
@@ -361,5 +369,7 @@ function doneEvent(run: TrainingRun, losses: Losses, validation: Losses | undefi
     ...(validation === undefined ? {} : { validation }),
     samples: run.step * run.plan.effectiveBatch,
     seconds,
+    ...(skipped.count === 0 ? {} : { skipped }),
+    ...(cache === undefined ? {} : { cache }),
   };
 }

@@ -87,12 +87,17 @@ export function textProjection(
   };
 }
 
+/** Height and width of a crop must be multiples of this many pixels. */
+export function requiredMultiple(config: TrainerConfig, models: TrainingModels): number {
+  const multiple = sizeMultiple(models.vae ?? models.model);
+  return config.kind === "unet" ? multiple * sizeMultiple(models.model) : multiple;
+}
+
 /** Throws ERR_CONFIG_INVALID or ERR_MODEL_SHAPE when models, crop size and settings don't fit each other. */
 export function checkFit(config: TrainerConfig, models: TrainingModels): void {
   const vae = models.vae ?? models.model;
-  let multiple = sizeMultiple(vae);
+  const multiple = requiredMultiple(config, models);
   if (config.kind === "unet") {
-    multiple *= sizeMultiple(models.model);
     const latents = checkInpaintingUnet(models.model);
     const made = numberOf(vae, "latent_channels");
     if (latents !== made) {

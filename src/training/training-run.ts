@@ -1,10 +1,12 @@
 /** The state of one run, shared by the trainer (its public face) and the loop (its course). */
 import type { NativeTrainer } from "../addon/native-types.ts";
 import type { TrainerConfig } from "../config/training-config.ts";
+import type { SkippedSample } from "../datasets/dataset.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { CheckpointState } from "./checkpoints.ts";
 import type { WarningCode, WarningEvent } from "./events.ts";
+import { SkippedSamples } from "./skipped-samples.ts";
 import type { TrainingData } from "./training-data.ts";
 import type { TrainingPlan } from "./training-plan.ts";
 
@@ -22,7 +24,7 @@ export interface TrainingRunOptions {
   /** The caller's signal. */
   readonly signal?: AbortSignal;
   /** Where a resumed run goes on. */
-  readonly start?: { readonly step: number; readonly microBatch: number };
+  readonly start?: { readonly step: number; readonly microBatch: number; readonly skipped?: readonly SkippedSample[] };
   /** Found out while the run was set up; told first. */
   readonly warnings?: readonly Omit<WarningEvent, "type" | "step">[];
 }
@@ -45,6 +47,7 @@ export class TrainingRun {
   readonly warnings: WarningEvent[] = [];
   /** Said once a run. */
   noValidationTold = false;
+  readonly skipped: SkippedSamples;
 
   readonly #options: TrainingRunOptions;
   readonly #closing = new AbortController();
@@ -62,6 +65,8 @@ export class TrainingRun {
     this.signal =
       options.signal === undefined ? this.#closing.signal : AbortSignal.any([options.signal, this.#closing.signal]);
     this.step = options.start?.step ?? 0;
+    this.skipped = new SkippedSamples(options.data.skipped(), options.data.skippedSamples?.());
+    this.skipped.add(options.start?.skipped ?? []);
     this.microBatch = options.start?.microBatch ?? options.config.train_batch_size;
     for (const warning of options.warnings ?? []) this.warn(warning.code, warning.message, warning.details);
   }
@@ -119,6 +124,7 @@ export class TrainingRun {
       models: this.#options.models,
       dataset: { manifestSha256: this.data.manifestSha256 },
       sampler: { position: this.step * this.config.gradient_accumulation_steps },
+      skipped: this.skipped.inTraining,
       seeds: { seed: this.config.seed, rank: 0 },
       versions: this.#options.versions,
     };

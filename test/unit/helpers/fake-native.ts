@@ -116,6 +116,10 @@ export class FakeTrainer implements NativeTrainer {
     throw new Error("not used");
   }
 
+  async encode(): Promise<never> {
+    throw new Error("not used");
+  }
+
   async preview(batch: NativeBatch) {
     this.#needMemory(batch.ids.length);
     const data = new Uint8Array(batch.images.length).map((_, i) => 255 - batch.images[i]!);

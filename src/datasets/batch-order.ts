@@ -1,0 +1,148 @@
+/**
+ * Which samples make up batch k, and of what shape their crops are. Stateless, like the sampler below it: an answer
+ * follows from the dataset, the seed and k alone, so resuming is asking for another k.
+ */
+import type { Size } from "../documents/geometry.ts";
+import { bucketOf } from "./aspect-buckets.ts";
+import type { DocumentDataset } from "./dataset.ts";
+import { Permutation, Sampler, type SamplerOptions } from "./sampler.ts";
+
+export interface PlannedSample {
+  /** Index into `DocumentDataset.samples`. */
+  readonly index: number;
+  /** Place in the stream it comes from; with the sample's id it names the crop. */
+  readonly position: number;
+  /** Passes through the data before it. */
+  readonly epoch: number;
+}
+
+export interface PlannedBatch {
+  readonly size: Size;
+  /** Sample `i` of the batch. `attempt` counts from 0: the samples that take its place when it can't be used. */
+  sample(i: number, attempt: number): PlannedSample;
+}
+
+export interface BatchOrder {
+  /** Samples an epoch, over all ranks. */
+  readonly epochSize: number;
+  /** Samples that may be tried in the place of one before they repeat. */
+  readonly candidates: number;
+  batch(number: number): PlannedBatch;
+}
+
+export interface BatchOrderOptions extends SamplerOptions {
+  readonly batchSize: number;
+  readonly size: Size;
+  /** Shapes, narrow to wide (`bucketSizes`); without them every crop has `size`. */
+  readonly buckets?: readonly Size[];
+}
+
+/** @throws ERR_INVALID_ARGUMENT as `Sampler`. */
+export function batchOrder(dataset: DocumentDataset, options: BatchOrderOptions): BatchOrder {
+  return options.buckets === undefined
+    ? plainOrder(dataset, options)
+    : new BucketOrder(dataset, { ...options, buckets: options.buckets });
+}
+
+function plainOrder(dataset: DocumentDataset, options: BatchOrderOptions): BatchOrder {
+  const sampler = new Sampler(dataset.sampleStarts, options);
+  return {
+    epochSize: sampler.size,
+    candidates: sampler.size,
+    batch: (number) => ({
+      size: options.size,
+      sample(i, attempt) {
+        const position = number * options.batchSize + i;
+        return { index: sampler.sampleAt(position + attempt), position, epoch: sampler.epochAt(position) };
+      },
+    }),
+  };
+}
+
+interface Bucket {
+  readonly size: Size;
+  /** Indices into the dataset's samples, in its order. */
+  readonly samples: readonly number[];
+  readonly sampler: Sampler;
+}
+
+/**
+ * Every bucket is an endless stream of batches of its own. Cycle c of the whole holds each bucket's batches
+ * ⌊c·n/B⌋ … ⌊(c+1)·n/B⌋ − 1 (n samples in the bucket, B samples of a batch over all ranks) in shuffled order: after any
+ * number of cycles every bucket is seen in proportion, and what does not fill a batch goes into the next cycle.
+ */
+class BucketOrder implements BatchOrder {
+  readonly epochSize: number;
+  readonly candidates: number;
+  readonly #buckets: readonly Bucket[];
+  readonly #options: BatchOrderOptions;
+  /** B. */
+  readonly #joined: number;
+
+  constructor(dataset: DocumentDataset, options: BatchOrderOptions & { readonly buckets: readonly Size[] }) {
+    const lists: number[][] = options.buckets.map(() => []);
+    for (const [index, { record, region }] of dataset.samples.entries())
+      lists[bucketOf(dataset.records[record]!.regions[region]!, options.buckets)]!.push(index);
+    const filled = lists.filter((list) => list.length > 0).length;
+    // Several streams are read at once: each keeps fewer pages in hand, so that all of them fit into the page cache.
+    const pagesPerBlock = Math.max(4, Math.floor((options.pagesPerBlock ?? 32) / Math.max(1, filled)));
+    this.#buckets = options.buckets.flatMap((size, b) => {
+      const samples = lists[b]!;
+      if (samples.length === 0) return [];
+      const starts = new Uint32Array(dataset.records.length + 1);
+      for (const index of samples) starts[dataset.samples[index]!.record + 1]!++;
+      for (let i = 0; i < dataset.records.length; i++) starts[i + 1]! += starts[i]!;
+      const seed = `${options.seed}/bucket/${size.height}x${size.width}`;
+      return [{ size, samples, sampler: new Sampler(starts, { ...options, seed, pagesPerBlock }) }];
+    });
+    this.#options = options;
+    this.#joined = options.batchSize * (options.worldSize ?? 1);
+    this.epochSize = dataset.samples.length;
+    this.candidates = Math.max(...this.#buckets.map((bucket) => bucket.samples.length));
+  }
+
+  batch(number: number): PlannedBatch {
+    const { bucket, batch } = this.#find(number);
+    return {
+      size: bucket.size,
+      sample: (i, attempt) => {
+        const position = batch * this.#options.batchSize + i;
+        return {
+          index: bucket.samples[bucket.sampler.sampleAt(position + attempt)]!,
+          position,
+          epoch: bucket.sampler.epochAt(position),
+        };
+      },
+    };
+  }
+
+  /** Batches of a bucket before cycle `cycle`. */
+  #batchesBefore(cycle: number, bucket: Bucket): number {
+    return Math.floor((cycle * bucket.samples.length) / this.#joined);
+  }
+
+  #allBefore(cycle: number): number {
+    return this.#buckets.reduce((sum, bucket) => sum + this.#batchesBefore(cycle, bucket), 0);
+  }
+
+  #find(number: number): { bucket: Bucket; batch: number } {
+    let high = 1;
+    while (this.#allBefore(high) <= number) high *= 2;
+    let cycle = 0;
+    while (high - cycle > 1) {
+      const middle = Math.floor((cycle + high) / 2);
+      if (this.#allBefore(middle) <= number) cycle = middle;
+      else high = middle;
+    }
+    const first = this.#allBefore(cycle);
+    const shuffled = new Permutation(this.#allBefore(cycle + 1) - first, "batches", this.#options.seed, cycle);
+    let at = shuffled.at(number - first);
+    for (const bucket of this.#buckets) {
+      const before = this.#batchesBefore(cycle, bucket);
+      const count = this.#batchesBefore(cycle + 1, bucket) - before;
+      if (at < count) return { bucket, batch: before + at };
+      at -= count;
+    }
+    throw new Error("unreachable: a cycle's batches are those of its buckets");
+  }
+}
