@@ -168,6 +168,11 @@ const definitions = {
     meaning: "A checkpoint is incomplete or its hashes do not match.",
     cure: "Resume from an older checkpoint of the same run.",
   },
+  ERR_CACHE_DAMAGED: {
+    family: "training",
+    meaning: "Entries of the latent cache are not what was written.",
+    cure: "Run `anonymizer-train cache build` with the same configuration; it makes them again, as training does.",
+  },
   ERR_CHECKPOINT_MISMATCH: {
     family: "training",
     meaning: "The checkpoint was written by a run with another model or configuration.",

@@ -67,6 +67,14 @@ export { packageVersion } from "./telemetry/package-version.ts";
 export { createProgress, formatDuration } from "./telemetry/progress.ts";
 export { describeTraining } from "./training/describe-training.ts";
 export type * from "./training/events.ts";
+export {
+  type BuildReport,
+  buildLatentCache,
+  type CacheProgress,
+  type CacheReport,
+  clearLatentCache,
+  verifyLatentCache,
+} from "./training/manage-cache.ts";
 export { formatBytes } from "./training/memory-estimate.ts";
 export type { TrainerOptions } from "./training/trainer.ts";
 export type { TrainingPlan } from "./training/training-plan.ts";

@@ -6,7 +6,7 @@
  */
 import type { Size } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
-import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
+import { codedError, throwIfAborted } from "../errors.ts";
 import { renderGlyphImage } from "../rendering/glyph-image.ts";
 import type { TrainingBatch } from "./batch.ts";
 import { type BatchOrder, batchOrder, type PlannedBatch } from "./batch-order.ts";
@@ -14,7 +14,7 @@ import { joinCached } from "./cached-inputs.ts";
 import type { Crop, CropSize } from "./crops.ts";
 import type { DocumentDataset, SkippedSample } from "./dataset.ts";
 import type { CachedSample, SampleCache } from "./sample-cache.ts";
-import { SampleRenderer } from "./sample-renderer.ts";
+import { SampleRenderer, UnusableSample } from "./sample-renderer.ts";
 import { cropRandom, variantAt } from "./variants.ts";
 
 export interface LoaderOptions {
@@ -266,9 +266,8 @@ class Loader implements BatchLoader {
       try {
         return { ...(await this.#make(index, planned.size, position, epoch)), skipped };
       } catch (error) {
-        if (!(error instanceof Unusable)) throw error;
-        const { code, message } = error.cause;
-        const skip = { id: this.#dataset.records[record]!.id, region, reason: `${code}: ${message}` };
+        if (!(error instanceof UnusableSample)) throw error;
+        const skip = { id: this.#dataset.records[record]!.id, region, reason: error.reason };
         skipped.push(skip);
         this.#skipped.set(id, skip);
       }
@@ -285,8 +284,7 @@ class Loader implements BatchLoader {
     const { id } = sample;
     const variant = variants === undefined ? undefined : variantAt(id, epoch, variants);
     const size: CropSize = { ...shape, maskGrid: this.#maskGrid };
-    const crop = (): Promise<Crop> =>
-      orUnusable(this.#renderer.crop(sample, size, cropRandom(seed, id, position, variant)));
+    const crop = (): Promise<Crop> => this.#renderer.crop(sample, size, cropRandom(seed, id, position, variant));
     const drawn = (text: string): RasterImage | undefined =>
       glyph === undefined ? undefined : renderGlyphImage(text, glyph);
     if (cache === undefined || variant === undefined) {
@@ -294,24 +292,12 @@ class Loader implements BatchLoader {
       return { id, text: made.text, variant, crop: made, cached: undefined, glyph: drawn(made.text) };
     }
     const region = this.#dataset.records[sample.record]!.regions[sample.region]!;
-    const content = await orUnusable(this.#renderer.content(sample.record));
+    const content = await this.#renderer.content(sample.record);
     const cached = await cache.get({ id, region, content, size, variant }, crop);
     // Where the glyph encoder is trained, its input goes along.
     const image = cached.glyphs === undefined ? drawn(cached.text) : undefined;
     return { id, text: cached.text, variant, crop: undefined, cached, glyph: image };
   }
-}
-
-/** A sample that can't be used, as against a failure of something else, which ends the run. */
-class Unusable extends Error {
-  declare readonly cause: AnonymizerError;
-}
-
-async function orUnusable<T>(work: Promise<T>): Promise<T> {
-  return work.catch((error: unknown) => {
-    if (!(error instanceof AnonymizerError) || error.code === "ERR_ABORTED") throw error;
-    throw new Unusable(error.message, { cause: error });
-  });
 }
 
 /** Runs at most `limit` pieces of work at a time, in the order they were asked for. */

@@ -7,6 +7,16 @@ import type { DatasetSample, DocumentDataset } from "./dataset.ts";
 import { decodePage, PageCache } from "./page-cache.ts";
 import type { Random } from "../random/random.ts";
 
+/** A sample can't be used, as against a failure of something else: another one takes its place. */
+export class UnusableSample extends Error {
+  declare readonly cause: AnonymizerError;
+
+  /** "ERR_…: message", as it is reported. */
+  get reason(): string {
+    return `${this.cause.code}: ${this.cause.message}`;
+  }
+}
+
 export class SampleRenderer {
   readonly #dataset: DocumentDataset;
   readonly #pages: PageCache;
@@ -19,14 +29,20 @@ export class SampleRenderer {
     this.#pages = new PageCache(cacheBytes);
   }
 
-  /** @throws what makes the sample unusable: ERR_DOCUMENT_DAMAGED, ERR_DATASET_*, ERR_PATH_OUTSIDE_ROOT. */
-  async crop({ record, region }: DatasetSample, size: CropSize, random: Random): Promise<Crop> {
-    const page = await this.#page(record);
-    return renderCrop(page, planCrop(page, this.#dataset.records[record]!.regions[region]!, size, random), size);
+  /** @throws UnusableSample: the page is damaged or gone, no word fits … */
+  crop({ record, region }: DatasetSample, size: CropSize, random: Random): Promise<Crop> {
+    return orUnusable(async () => {
+      const page = await this.#page(record);
+      return renderCrop(page, planCrop(page, this.#dataset.records[record]!.regions[region]!, size, random), size);
+    });
   }
 
-  /** SHA-256 of a record's image file, read once. @throws as `crop`. */
+  /** SHA-256 of a record's image file, read once. @throws UnusableSample. */
   content(record: number): Promise<string> {
+    return orUnusable(() => this.#content(record));
+  }
+
+  #content(record: number): Promise<string> {
     let content = this.#contents.get(record);
     if (content === undefined) {
       content = this.#dataset.imagePath(record).then(async (path) => {
@@ -56,5 +72,14 @@ export class SampleRenderer {
       if (error instanceof AnonymizerError) this.#brokenPages.set(record, error);
       throw error;
     }
+  }
+}
+
+async function orUnusable<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof AnonymizerError) || error.code === "ERR_ABORTED") throw error;
+    throw new UnusableSample(error.message, { cause: error });
   }
 }

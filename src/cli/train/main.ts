@@ -2,6 +2,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { packageVersion } from "../../index.ts";
 import { printError, type Terminal, toCoded } from "../terminal.ts";
+import { buildCache, type CacheCommandOptions, clearCache, verifyCache } from "./cache-commands.ts";
 import {
   type InitOptions,
   initConfigFile,
@@ -29,6 +30,7 @@ Examples:
   anonymizer-train vae --config configs/vae.yaml --dry-run
   anonymizer-train vae --config configs/vae.yaml --set train_batch_size=8 --set data.manifest=data/manifest.jsonl
   anonymizer-train vae --config configs/vae.yaml --resume
+  anonymizer-train cache build --config configs/unet.yaml --set cache.dir=cache
 `;
 
 /** Resolves to the exit code; never rejects. `signal` stops the work. */
@@ -105,6 +107,23 @@ function buildProgram(terminal: Terminal, signal: AbortSignal): Command {
     .requiredOption("--source <dir>", "folder of the dataset")
     .requiredOption("--out <dir>", "folder for manifest.jsonl and images/")
     .action((options: ImportCommandOptions) => importData(options, terminal, signal));
+
+  const cache = program.command("cache").description("Fill, check or remove the latent cache of a UNet's training.");
+  const cacheCommand = (name: string, description: string): Command =>
+    cache
+      .command(name)
+      .description(description)
+      .requiredOption("--config <file>", "YAML configuration with cache.dir")
+      .option("--set <key=value>", "set any key of the configuration; repeat for more", collect, []);
+  cacheCommand("build", "Make every entry that training would need and that is missing or damaged.").action(
+    (options: CacheCommandOptions) => buildCache(options, terminal, signal),
+  );
+  cacheCommand("verify", "Read every entry; fails when one is damaged, counts what is missing.").action(
+    (options: CacheCommandOptions) => verifyCache(options, terminal, signal),
+  );
+  cacheCommand("clear", "Remove the entries of the configuration.")
+    .option("--all", "remove those of every configuration in that folder")
+    .action((options: CacheCommandOptions & { all?: boolean }) => clearCache(options, terminal, signal));
 
   const config = program.command("config").description("Make, check and bring forward configurations.");
   config
