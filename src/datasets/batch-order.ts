@@ -59,6 +59,9 @@ function plainOrder(dataset: DocumentDataset, options: BatchOrderOptions): Batch
   };
 }
 
+/** Samples of its own bucket that are tried in the place of one, before those of others. */
+const ownTries = 128;
+
 interface Bucket {
   readonly size: Size;
   /** Indices into the dataset's samples, in its order. */
@@ -76,6 +79,8 @@ class BucketOrder implements BatchOrder {
   readonly candidates: number;
   readonly #buckets: readonly Bucket[];
   readonly #options: BatchOrderOptions;
+  /** Stands in for a bucket without usable samples: a line of another length, cropped to the bucket's shape. */
+  readonly #all: Sampler;
   /** B. */
   readonly #joined: number;
 
@@ -98,7 +103,8 @@ class BucketOrder implements BatchOrder {
     this.#options = options;
     this.#joined = options.batchSize * (options.worldSize ?? 1);
     this.epochSize = dataset.samples.length;
-    this.candidates = Math.max(...this.#buckets.map((bucket) => bucket.samples.length));
+    this.candidates = dataset.samples.length;
+    this.#all = new Sampler(dataset.sampleStarts, options);
   }
 
   batch(number: number): PlannedBatch {
@@ -107,11 +113,13 @@ class BucketOrder implements BatchOrder {
       size: bucket.size,
       sample: (i, attempt) => {
         const position = batch * this.#options.batchSize + i;
-        return {
-          index: bucket.samples[bucket.sampler.sampleAt(position + attempt)]!,
-          position,
-          epoch: bucket.sampler.epochAt(position),
-        };
+        const epoch = bucket.sampler.epochAt(position);
+        const own = Math.min(bucket.samples.length, ownTries);
+        const index =
+          attempt < own
+            ? bucket.samples[bucket.sampler.sampleAt(position + attempt)]!
+            : this.#all.sampleAt(position + attempt - own);
+        return { index, position, epoch };
       },
     };
   }
