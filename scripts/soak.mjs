@@ -88,19 +88,27 @@ export async function killAndResume({ cli, kind, manifest, folder, kills, seed, 
   const next = random(seed);
   const reference = { cli, kind, manifest, steps, out: join(folder, "whole"), cache: join(folder, "whole-cache") };
   const begun = performance.now();
-  await finish(start(reference), "The run that is not killed");
-  const duration = performance.now() - begun;
+  const unkilled = start(reference);
+  let startup;
+  unkilled.child.stderr.on("data", () => {
+    if (checkpointsOf(reference.out).length > 0) startup ??= performance.now() - begun;
+  });
+  await finish(unkilled, "The run that is not killed");
+  const perStep = (performance.now() - begun - startup) / steps;
   const expected = lastState(reference.out);
   const result = { kills: 0, runs: 0, resumed: 0 };
   while (result.kills < kills) {
     const name = `killed-${result.runs}`;
     const run = { ...reference, out: join(folder, name), cache: join(folder, `${name}-cache`) };
     for (;;) {
-      const resume = checkpointsOf(run.out).length > 0;
+      const last = checkpointsOf(run.out).at(-1);
+      const resume = last !== undefined;
+      const left = steps - Number(last?.slice("step-".length) ?? 0);
       if (resume) result.resumed++;
       const process = start({ ...run, resume });
-      // From the very start (loading) to beyond the end (exporting, ending by itself).
-      const timer = setTimeout(() => process.child.kill("SIGKILL"), result.kills < kills ? next() * duration : 2 ** 30);
+      // From the very start (loading) to the end (exporting) and a little beyond.
+      const moment = next() * (startup + left * perStep);
+      const timer = setTimeout(() => process.child.kill("SIGKILL"), result.kills < kills ? moment : 2 ** 30);
       const { code, signal } = await process.ended;
       clearTimeout(timer);
       if (code === 0) break;

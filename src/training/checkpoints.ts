@@ -135,6 +135,7 @@ export async function readCheckpoint(path: string, signal?: AbortSignal): Promis
   for (const [name, stated] of Object.entries(content.files)) {
     const info = await stat(join(path, name)).catch(() => undefined);
     if (info === undefined) throw damaged(path, `${name} is missing`);
+    if (!info.isFile()) throw damaged(path, `${name} is no file`);
     if (info.size !== stated.bytes) throw damaged(path, `${name} has ${info.size} bytes instead of ${stated.bytes}`);
     const { sha256 } = await digestFile(join(path, name), signal).catch((cause: unknown) => {
       if (cause instanceof AnonymizerError) throw cause;

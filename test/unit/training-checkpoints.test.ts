@@ -14,6 +14,7 @@ import {
   openCheckpoint,
   pruneCheckpoints,
   readCheckpoint,
+  setAside,
   writeCheckpoint,
 } from "../../src/training/checkpoints.ts";
 import { sha256 } from "./helpers/model-fixture.ts";
@@ -87,6 +88,18 @@ describe("a checkpoint", () => {
       (path: string) => edit(path, (c) => ({ ...c, config: { ...c.config, seed: 4 } })),
       /was changed/,
     ],
+    ["the step was changed", (path: string) => edit(path, (c) => ({ ...c, step: 2 })), /state in it was changed/],
+    [
+      "the micro-batch was changed",
+      (path: string) => edit(path, (c) => ({ ...c, microBatch: 8 })),
+      /state in it was changed/,
+    ],
+    [
+      "a file was taken out of its list",
+      (path: string) => edit(path, ({ files: { "optimizer.safetensors": _, ...files }, ...c }) => ({ ...c, files })),
+      /state in it was changed/,
+    ],
+    ["checkpoint.json is null", (path: string) => edit(path, () => null), /unknown format/],
     [
       "a file name leads elsewhere",
       (path: string) => edit(path, (c) => ({ ...c, files: { "../x": { sha256: "", bytes: 0 } } })),
@@ -98,6 +111,25 @@ describe("a checkpoint", () => {
     const error = await readCheckpoint(path).catch((e: Error) => e);
     expect(error).toMatchObject({ code: "ERR_CHECKPOINT_DAMAGED" });
     expect((error as Error).message).toMatch(reason);
+  });
+
+  it("is refused under the name of another step", async () => {
+    const path = await write(1);
+    const renamed = join(folder, checkpointName(9));
+    await rename(path, renamed);
+    await expect(readCheckpoint(renamed)).rejects.toMatchObject({
+      code: "ERR_CHECKPOINT_DAMAGED",
+      message: expect.stringContaining("of step 1"),
+    });
+    await rename(renamed, join(folder, "my-copy"));
+    expect((await readCheckpoint(join(folder, "my-copy"))).step).toBe(1);
+  });
+
+  it("is damaged, not a crash, when a folder stands where a file should", async () => {
+    const path = await write(1);
+    await rm(join(path, "model.safetensors"));
+    await mkdir(join(path, "model.safetensors"));
+    expect(await codeOf(readCheckpoint(path))).toBe("ERR_CHECKPOINT_DAMAGED");
   });
 
   // biome-ignore lint/suspicious/noExplicitAny: the file is damaged on purpose
@@ -174,6 +206,29 @@ it("pruning keeps the newest", async () => {
   const removed = await pruneCheckpoints(folder, 2);
   expect(removed.map((p) => p.slice(-1))).toEqual(["2", "1"]);
   expect((await readdir(folder)).sort()).toEqual(["step-00000003", "step-00000004"]);
+});
+
+describe("setting aside", () => {
+  it("takes the checkpoints beyond a step out of the way, without losing them", async () => {
+    for (const step of [1, 2, 3, 4]) await write(step);
+    const moved = await setAside(folder, 2);
+    expect(moved.map((path) => path.slice(folder.length + 1))).toEqual(["step-00000004.aside", "step-00000003.aside"]);
+    expect(await listCheckpoints(folder)).toEqual([2, 1].map((step) => join(folder, checkpointName(step))));
+    expect((await findLatest(folder)).checkpoint.step).toBe(2);
+    expect(await pruneCheckpoints(folder, 2)).toEqual([]);
+    expect((await readCheckpoint(moved[0]!)).step).toBe(4);
+  });
+
+  it("keeps the last of several with one name", async () => {
+    await write(3);
+    await setAside(folder, 2);
+    await write(3);
+    await writeFile(join(folder, checkpointName(3), "mark"), "");
+    await setAside(folder, 2);
+    expect(await readdir(folder)).toEqual(["step-00000003.aside"]);
+    expect(await readdir(join(folder, "step-00000003.aside"))).toContain("mark");
+    expect(await setAside(folder, 2)).toEqual([]);
+  });
 });
 
 describe("leftovers of killed runs", () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -169,6 +169,48 @@ describe("the course of a run", () => {
     ]);
   });
 
+  it("names samples skipped in training at once and at the end, and reports the same after a resume", async () => {
+    const sample = (id: string, region: number) => ({ id, region, reason: "ERR_DOCUMENT_DAMAGED: cut off" });
+    const settings = {
+      skipped: { "image missing": 3 },
+      // Batch 20 is never reached; a loader may have prepared it.
+      skippedInBatch: {
+        2: [sample("a", 1)],
+        3: [sample("a", 1), sample("b", 0)],
+        8: [sample("c", 2)],
+        20: [sample("d", 0)],
+      },
+    };
+    use({}, settings);
+    const { events } = await train(vaeConfig());
+    const told = warningsOf(events).filter((w) => w.code === "samples_skipped");
+    expect(told.map((w) => [w.step, w.details["count"]])).toEqual([
+      [0, 3],
+      [2, 5],
+      [6, 6],
+    ]);
+    expect(told[1]!.message).toContain("a region 1, b region 0");
+    const expected = {
+      count: 6,
+      reasons: { "image missing": 3, "ERR_DOCUMENT_DAMAGED: cut off": 3 },
+      samples: [sample("a", 1), sample("b", 0), sample("c", 2)],
+    };
+    expect(events.at(-1)).toMatchObject({ type: "done", skipped: expected });
+
+    for (const stop of [1, 3, 5]) {
+      const config = vaeConfig({
+        output_dir: join(folder, `stopped-${stop}`),
+        checkpoint: { every_steps: 1, keep: 9 },
+      });
+      const first = await VAETrainer.create(config);
+      for await (const event of first.train()) if (event.type === "checkpoint" && event.step === stop) break;
+      await first.close();
+      const second = await VAETrainer.create(config, { resumeFrom: "latest" });
+      expect((await collect(second)).at(-1)).toMatchObject({ type: "done", skipped: expected });
+      await second.close();
+    }
+  });
+
   it("gives the same numbers for the same seed and others for another", async () => {
     const first = await train(vaeConfig());
     const second = await train(vaeConfig({ output_dir: join(folder, "run2") }));
@@ -237,6 +279,27 @@ describe("resuming", () => {
     expect(warningsOf(events)[0]).toMatchObject({ code: "checkpoint_damaged" });
     expect(warningsOf(events)[0]!.message).toContain("step-00000006");
     expect(numbers(events)).toEqual(numbers(whole.events).slice(4));
+  });
+
+  it("never takes a damaged or abandoned checkpoint for its own, even when it keeps only one", async () => {
+    const config = vaeConfig({ checkpoint: { every_steps: 1, keep: 1 }, max_train_steps: 9 });
+    await train(config);
+    const checkpoints = join(folder, "run", "checkpoints");
+    await train({ ...config, output_dir: join(folder, "run2"), max_train_steps: 4 });
+    // An older one beside a damaged newest one.
+    await rename(join(folder, "run2", "checkpoints", "step-00000004"), join(checkpoints, "step-00000004"));
+    await rm(join(checkpoints, "step-00000009", "optimizer.safetensors"));
+    const trainer = await VAETrainer.create({ ...config, max_train_steps: 6 }, { resumeFrom: "latest" });
+    const events = await collect(trainer);
+    await trainer.close();
+    expect(warningsOf(events).map((w) => w.code)).toEqual(
+      expect.arrayContaining(["checkpoint_damaged", "checkpoints_set_aside"]),
+    );
+    // Step 6 is the newest now, not the damaged 9.
+    expect((await readdir(checkpoints)).sort()).toEqual(["step-00000006", "step-00000009.aside"]);
+    const again = await VAETrainer.create(config, { resumeFrom: "latest" });
+    expect(again.step).toBe(6);
+    await again.close();
   });
 
   it("writes events of repeated steps once", async () => {

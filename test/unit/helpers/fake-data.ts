@@ -1,6 +1,7 @@
 /** Training data made of counted ids; a position always gives the same batch. */
 import type { TrainerConfig } from "../../../src/config/training-config.ts";
 import type { TrainingBatch } from "../../../src/datasets/batch.ts";
+import type { SkippedSample } from "../../../src/datasets/dataset.ts";
 import { throwIfAborted } from "../../../src/errors.ts";
 import type { TrainingData } from "../../../src/training/training-data.ts";
 
@@ -9,6 +10,8 @@ export interface FakeDataSettings {
   readonly validationSamples?: number;
   readonly manifestSha256?: string;
   readonly skipped?: Record<string, number>;
+  /** Number of the batch → what it had to leave out. */
+  readonly skippedInBatch?: Readonly<Record<number, readonly SkippedSample[]>>;
 }
 
 export function fakeBatch(config: TrainerConfig, first: number, size: number): TrainingBatch {
@@ -47,7 +50,11 @@ export function fakeData(
       try {
         for (let i = startBatch; ; i++) {
           throwIfAborted(signal);
-          yield fakeBatch(config, (split === "train" ? 0 : 100_000) + ((i * batchSize) % counts[split]), batchSize);
+          const skipped = split === "train" ? settings.skippedInBatch?.[i] : undefined;
+          yield {
+            ...fakeBatch(config, (split === "train" ? 0 : 100_000) + ((i * batchSize) % counts[split]), batchSize),
+            ...(skipped === undefined ? {} : { skipped }),
+          };
         }
       } finally {
         data.ended += 1;
