@@ -37,7 +37,7 @@ export function bucketSizes(base: Size, aspects: readonly number[], multiple: nu
       if (best === undefined || distance(best) > Math.log(1.25)) {
         throw codedError(
           "ERR_CONFIG_INVALID",
-          `data.buckets.aspects: there is no crop about ${aspect} times as wide as high with ${area} pixels whose sides are multiples of ${multiple}`,
+          `data.buckets.aspects: there is no crop about ${aspect} times as wide as high with ${area} pixels whose sides are multiples of ${multiple}; there are ${possibleAspects(area, multiple).join(", ")}`,
           { details: { aspect, area, multiple } },
         );
       }
@@ -54,6 +54,16 @@ export function bucketSizes(base: Size, aspects: readonly number[], multiple: nu
     }
   }
   return sizes;
+}
+
+/** Width ÷ height of every shape with as many pixels; two digits. */
+function possibleAspects(area: number, multiple: number): number[] {
+  const aspects = new Set<number>();
+  for (let height = multiple; height * multiple <= area; height += multiple) {
+    const width = Math.floor(area / height / multiple) * multiple;
+    if (width * height >= leastArea * area) aspects.add(Number((width / height).toPrecision(2)));
+  }
+  return [...aspects].sort((a, b) => a - b);
 }
 
 /** Index of the narrowest of `sizes` (narrow to wide) that takes the whole line; the widest one where none does. */

@@ -67,6 +67,8 @@ export class EntryStore {
   /** group/key → bytes on disk. */
   readonly #index = new Map<string, number>();
   #usedBytes = 0;
+  /** Of entries being written. */
+  #reserved = 0;
   #writtenSinceLook = 0;
   #looking: Promise<void> | undefined;
 
@@ -130,7 +132,7 @@ export class EntryStore {
   async write(group: string, key: string, bytes: Buffer): Promise<boolean> {
     const name = `${group}/${key}`;
     const length = headBytes + bytes.length;
-    if (!(await this.#makeRoom(length))) {
+    if (!(await this.#reserve(length))) {
       this.refused = "full";
       this.refusals++;
       return false;
@@ -146,6 +148,8 @@ export class EntryStore {
       this.refused = { error };
       this.refusals++;
       return false;
+    } finally {
+      this.#reserved -= length;
     }
     this.#usedBytes += length - (this.#index.get(name) ?? 0);
     this.#writtenSinceLook += length;
@@ -157,13 +161,16 @@ export class EntryStore {
     return join(this.folder, group, key.slice(0, 2), key);
   }
 
-  async #makeRoom(length: number): Promise<boolean> {
+  /** Takes room for an entry that is about to be written: others may be on their way to the disk too. */
+  async #reserve(length: number): Promise<boolean> {
     const { maxBytes } = this.#options;
+    const fits = (): boolean => this.#usedBytes + this.#reserved + length <= maxBytes;
     if (this.#writtenSinceLook > maxBytes * lookAgain) await this.#look();
-    if (this.#usedBytes + length <= maxBytes) return true;
     // Known to be full: another look, which may remove old groups, only when enough may have changed.
-    if (this.refused !== "full") await this.#look(length);
-    return this.#usedBytes + length <= maxBytes;
+    if (!fits() && this.refused !== "full") await this.#look(this.#reserved + length);
+    if (!fits()) return false;
+    this.#reserved += length;
+    return true;
   }
 
   /** Counts what is there, other processes' entries too; removes unused groups while `room` more bytes don't fit. */

@@ -1,6 +1,7 @@
 /** The latent cache on the real addon and the tiny models. */
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -203,6 +204,16 @@ describe.skipIf(missing !== undefined)("the latent cache", () => {
     expect((await verifyLatentCache(config)).damaged).toEqual([]);
   });
 
+  it("filled beforehand it holds what training would have made", async () => {
+    const config = await configOf({ max_train_steps: 8 });
+    const made = lossesOf(await train(config));
+    const built = { ...config, cache: { ...config.cache, dir: fresh("cache") }, output_dir: fresh("run") };
+    await buildLatentCache(built);
+    const events = await train(built);
+    expect(events.at(-1)).toMatchObject({ cache: { made: 0 } });
+    expect(lossesOf(events)).toEqual(made);
+  });
+
   it("damage that comes while the run goes on is found in reading and mended", async () => {
     const config = await configOf({ max_train_steps: 12 });
     const untouched = lossesOf(await train(config));
@@ -236,6 +247,17 @@ describe.skipIf(missing !== undefined)("the latent cache", () => {
     expect(await missingWith({ augment: { ...base.augment, rotation: 1 } })).toBe(samples);
     expect(await missingWith({ loss: { ...base.loss, masked_fill: -1 } })).toBe(samples);
     expect(await missingWith({ data: { ...base.data, width: 80 } })).toBe(samples);
+    // Other weights in a folder of another name; the same ones there are the same.
+    const copied = fresh("vae");
+    await cp(join(root, "models/tiny/vae"), copied, { recursive: true });
+    expect(await missingWith({ vae: { path: copied } })).toBe(unusable);
+    const weights = await readFile(join(copied, "model.safetensors"));
+    weights[weights.length - 2]! ^= 1;
+    await writeFile(join(copied, "model.safetensors"), weights);
+    const metadata = JSON.parse(await readFile(join(copied, "metadata.json"), "utf8"));
+    metadata.sha256["model.safetensors"] = createHash("sha256").update(weights).digest("hex");
+    await writeFile(join(copied, "metadata.json"), JSON.stringify(metadata));
+    expect(await missingWith({ vae: { path: copied } })).toBe(samples);
     // Another page under the same name.
     const dataset = await DocumentDataset.open(manifest, { split: "train" });
     const image = await dataset.imagePath(0);

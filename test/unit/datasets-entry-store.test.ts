@@ -97,6 +97,15 @@ describe("an entry store", () => {
     expect(await bytesIn(store.folder)).toBeLessThanOrEqual(2000);
   });
 
+  it("keeps the bound when many entries are written at once", async () => {
+    const store = await open({ maxBytes: 4000 });
+    const results = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => store.write(group, key(i), Buffer.alloc(300))),
+    );
+    expect(results.filter((kept) => kept).length).toBeGreaterThan(5);
+    expect(await bytesIn(store.folder)).toBeLessThanOrEqual(4000);
+  });
+
   it("makes room by removing groups that nobody has used for long, the longest unused one first", async () => {
     const others = [{ old: 1 }, { old: 2 }, { old: 3 }];
     for (const [i, other] of others.entries()) {

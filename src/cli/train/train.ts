@@ -116,6 +116,9 @@ async function showProgress(trainer: VAETrainer | UNetTrainer, stream: Stream): 
         progress.note(`warning: ${event.message}`);
         break;
       case "done":
+        if (event.cache !== undefined)
+          progress.note(`latents: ${event.cache.hits} from the cache, ${event.cache.made} made`);
+        if (event.skipped !== undefined) progress.note(`samples that could not be used: ${event.skipped.count}`);
         progress.end(
           `${event.step} steps, ${event.samples} samples in ${formatDuration(event.seconds)}; last ${numbers(event.losses)}`,
         );
