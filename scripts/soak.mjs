@@ -106,8 +106,9 @@ export async function killAndResume({ cli, kind, manifest, folder, kills, seed, 
       const left = steps - Number(last?.slice("step-".length) ?? 0);
       if (resume) result.resumed++;
       const process = start({ ...run, resume });
-      // From the very start (loading) to the end (exporting) and a little beyond.
-      const moment = next() * (startup + left * perStep);
+      // Now and then while it loads; else somewhere from its first step to beyond its end (exporting, or already gone).
+      const loading = next() < 0.15;
+      const moment = loading ? next() * startup : startup + next() * (left + 1) * perStep;
       const timer = setTimeout(() => process.child.kill("SIGKILL"), result.kills < kills ? moment : 2 ** 30);
       const { code, signal } = await process.ended;
       clearTimeout(timer);

@@ -57,7 +57,7 @@ CachedInputs Trainer::encode(const Batch& batch) {
   PreparedBatch prepared = prepare(batch, options_.device);
   augment(prepared, options_.augment, context(0));
   abort_.check();
-  const Autocast autocast(options_.device, options_.bf16);
+  const Autocast autocast(options_.device, options_.precision);
   return objective_->encode(prepared);
 }
 
