@@ -1,5 +1,6 @@
 /** What a run will do, known before the first step and without the native addon. */
 import type { TrainerConfig, UNetTrainerConfig, VAETrainerConfig } from "../config/training-config.ts";
+import { bucketSizes } from "../datasets/aspect-buckets.ts";
 import { codedError } from "../errors.ts";
 import {
   checkInpaintingUnet,
@@ -112,6 +113,7 @@ export function checkFit(config: TrainerConfig, models: TrainingModels): void {
     glyphSize(models.glyphEncoder!);
     textProjection(models);
   }
+  if (config.data.buckets !== undefined) bucketSizes(config.data, config.data.buckets.aspects, multiple);
   for (const key of ["height", "width"] as const) {
     const value = config.data[key];
     if (value % multiple !== 0) {

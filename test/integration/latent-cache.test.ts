@@ -299,6 +299,12 @@ describe.skipIf(missing !== undefined)("the latent cache", () => {
     expect(sizes.reduce((a, b) => a + b, 0)).toBeLessThanOrEqual(60_000);
   });
 
+  it("draws and validates from pixels all the same", async () => {
+    const config = await configOf({ max_train_steps: 2, "samples.every_steps": 2, "samples.count": 2 });
+    const events = await train(config);
+    expect(events.find((e) => e.type === "sample")).toMatchObject({ rows: 2 });
+  });
+
   it("resumes with other variants only as another run", async () => {
     const config = await configOf({ max_train_steps: 2 });
     await train(config);

@@ -680,6 +680,19 @@ describe("what is checked before the first step", () => {
     expect((await failure(UNetTrainer.create(unetConfig()))).message).toMatch(/16 latent channels.*predicts 4/);
   });
 
+  it("refuses buckets that the models can't take, and other buckets for a resumed run", async () => {
+    const data = { ...common().data, buckets: { aspects: [2, 60] } };
+    const error = await failure(VAETrainer.create(vaeConfig({ data })));
+    expect(error).toMatchObject({ code: "ERR_CONFIG_INVALID", message: expect.stringContaining("60 times as wide") });
+    await train(vaeConfig());
+    const resumed = vaeConfig({ data: { ...common().data, buckets: { aspects: [1, 2] } } });
+    const mismatch = await failure(VAETrainer.create(resumed, { resumeFrom: "latest" }));
+    expect(mismatch).toMatchObject({
+      code: "ERR_CHECKPOINT_MISMATCH",
+      message: expect.stringContaining("data.buckets"),
+    });
+  });
+
   it("refuses a crop that the models can't take", async () => {
     await modelFixture(join(folder, "vae"), "vae", { config: { block_out_channels: [4, 4, 4, 4, 4, 4] } });
     const error = await failure(VAETrainer.create(vaeConfig()));
