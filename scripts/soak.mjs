@@ -153,7 +153,7 @@ async function memoryChild(kind, manifest, folder, steps) {
   await trainer.close();
 }
 
-/** Least-squares slope of the resident memory after the first fifth of the steps, in KiB a step. */
+/** Slope of the resident memory over `steps` steps, in KiB a step, after it has settled: pages decoded, pools filled. */
 export async function watchMemory({ kind, manifest, folder, steps = 1000, log = () => {} }) {
   const args = [
     "--expose-gc",
@@ -165,7 +165,7 @@ export async function watchMemory({ kind, manifest, folder, steps = 1000, log = 
     "--folder",
     folder,
     "--steps",
-    String(steps),
+    String(warmUp + steps),
   ];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   const points = [];
@@ -176,29 +176,33 @@ export async function watchMemory({ kind, manifest, folder, steps = 1000, log = 
     rest = lines.pop();
     for (const line of lines) {
       points.push(JSON.parse(line));
-      if (points.length % 10 === 0) log(`${kind}: step ${points.at(-1).step}/${steps}, ${mib(points.at(-1).rss)} MiB`);
+      if (points.length % 10 === 0)
+        log(`${kind}: step ${points.at(-1).step}/${warmUp + steps}, ${mib(points.at(-1).rss)} MiB`);
     }
   });
   child.stderr.on("data", (chunk) => (stderr = (stderr + chunk).slice(-4000)));
   const code = await new Promise((resolve) => child.once("close", resolve));
   if (code !== 0) throw new Error(`The run of ${steps} steps ended with ${code}:\n${stderr}`);
-  const settled = points.filter(({ step }) => step > steps / 5);
-  const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
-  const [x, y] = [mean(settled.map((p) => p.step)), mean(settled.map((p) => p.rss))];
-  const slope =
-    settled.reduce((sum, p) => sum + (p.step - x) * (p.rss - y), 0) /
-    settled.reduce((sum, p) => sum + (p.step - x) ** 2, 0);
+  const settled = points.filter(({ step }) => step > warmUp);
   return {
     steps,
     startMiB: mib(settled[0].rss),
     endMiB: mib(settled.at(-1).rss),
-    slopeKiBPerStep: Number((slope / 1024).toFixed(3)),
+    slopeKiBPerStep: Number((medianSlope(settled) / 1024).toFixed(3)),
   };
 }
 
+/** Median of the slopes between all pairs of points (Theil 1950, Sen 1968): a single step up or down does not move it. */
+function medianSlope(points) {
+  const slopes = points.flatMap((p, i) => points.slice(i + 1).map((q) => (q.rss - p.rss) / (q.step - p.step)));
+  return slopes.sort((x, y) => x - y)[slopes.length >> 1];
+}
+
 const mib = (bytes) => Number((bytes / 2 ** 20).toFixed(1));
-/** More than this over 800 steps is a leak: 6 MiB. */
+/** More than this is a leak: 8 MiB over 1,000 steps. */
 const flatKiBPerStep = 8;
+/** Steps before memory is watched. */
+const warmUp = 500;
 
 async function main() {
   const { values } = parseArgs({
