@@ -108,8 +108,16 @@ export async function killAndResume({ cli, kind, manifest, folder, kills, seed, 
       const process = start({ ...run, resume });
       // Now and then while it loads; else somewhere from its first step to beyond its end (exporting, or already gone).
       const loading = next() < 0.15;
-      const moment = loading ? next() * startup : startup + next() * (left + 1) * perStep;
-      const timer = setTimeout(() => process.child.kill("SIGKILL"), result.kills < kills ? moment : 2 ** 30);
+      const moment = next() * (loading ? startup : (left + 1) * perStep);
+      let timer;
+      const killLater = () => {
+        timer ??= setTimeout(() => process.child.kill("SIGKILL"), moment);
+      };
+      if (result.kills < kills) {
+        if (loading) killLater();
+        // The line before the first step.
+        else process.child.stderr.on("data", () => process.stderr().includes("\ndevice ") && killLater());
+      }
       const { code, signal } = await process.ended;
       clearTimeout(timer);
       if (code === 0) break;
