@@ -22,6 +22,7 @@ const common = {
   threads: 1,
   precision: "fp32",
   ema_decay: 0.9,
+  "lr_scheduler.warmup_steps": 2,
   "checkpoint.every_steps": 1,
   "checkpoint.keep": 2,
   "validation.every_steps": 3,

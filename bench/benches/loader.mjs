@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
-const models = join(root, ".cache", "bench", "small");
+const models = join(root, "models", "small");
 /** The first ones fill the loader's queue and warm caches up. */
 const leftOut = 2;
 const steps = 10;

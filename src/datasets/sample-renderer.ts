@@ -2,10 +2,10 @@
 import type { RasterImage } from "../documents/image.ts";
 import { AnonymizerError, codedError } from "../errors.ts";
 import { digestFile } from "../models/files.ts";
+import type { Random } from "../random/random.ts";
 import { type Crop, type CropSize, planCrop, renderCrop } from "./crops.ts";
 import type { DatasetSample, DocumentDataset } from "./dataset.ts";
 import { decodePage, PageCache } from "./page-cache.ts";
-import type { Random } from "../random/random.ts";
 
 /** A sample can't be used, as against a failure of something else: another one takes its place. */
 export class UnusableSample extends Error {

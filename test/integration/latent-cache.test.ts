@@ -55,6 +55,7 @@ function configOf(extra: Record<string, unknown> = {}): Promise<CachedConfig> {
     train_batch_size: 3,
     gradient_accumulation_steps: 1,
     max_train_steps: 4,
+    "lr_scheduler.type": "constant",
     threads: 1,
     "glyph_encoder.trainable": false,
     "cache.dir": fresh("cache"),
