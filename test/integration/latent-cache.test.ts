@@ -147,7 +147,8 @@ describe.skipIf(missing !== undefined)("the latent cache", () => {
     { "glyph_encoder.trainable": true },
     { "data.buckets.aspects": [1, 2, 4, 8] },
   ])("trains with the losses of pixels: %o", async (extra) => {
-    const config = await configOf(extra);
+    // Weights that hardly move: Adam's first steps would magnify the last digits of a gradient.
+    const config = await configOf({ ...extra, "optimizer.learning_rate": 1e-9 });
     const { pixels, cached } = await bothWays(config, 6);
     expect(cached.map((b) => [...b.ids])).toEqual(pixels.map((b) => [...b.ids]));
     expect(cached.map((b) => b.texts)).toEqual(pixels.map((b) => b.texts));
