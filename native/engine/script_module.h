@@ -33,6 +33,8 @@ class ScriptModule {
   // Of a method that gives several tensors.
   std::vector<at::Tensor> run_many(const char* method, std::vector<c10::IValue> inputs);
   void require_method(const char* method) const;
+  // The module itself, for what changes its graph before the first run.
+  const torch::jit::Module& module() const { return module_; }
 
   const std::vector<NamedTensor>& parameters() const { return parameters_; }
   // Parameters and persistent buffers: everything that a weights file holds.

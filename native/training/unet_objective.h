@@ -1,5 +1,6 @@
 #pragma once
 
+#include "adapters/lora.h"
 #include "diffusion/inpainting_model.h"
 #include "losses/denoising_loss.h"
 #include "training/objective.h"
@@ -19,14 +20,17 @@ struct UnetObjectiveOptions {
   double offset_noise = 0;
   // The noise in the input is perturbed by so much, the target not (Ning et al. 2023).
   double input_perturbation = 0;
+  // Adapters on the UNet are trained in place of everything else.
+  std::optional<LoraOptions> lora;
 };
 
 class UnetObjective : public Objective {
  public:
   UnetObjective(const UnetObjectiveOptions& options, uint64_t seed, c10::Device device);
-  // UNet by its own names, then text_projection.*, then glyph_encoder.* where trained.
+  // UNet by its own names, then text_projection.*, then glyph_encoder.* where trained; with adapters theirs alone.
   std::vector<NamedTensor> parameters() const override;
   std::vector<StatePart> state() const override;
+  int64_t adapted_base_bytes() const override;
   // term: denoising
   Loss loss(const PreparedBatch& batch, const StepContext& context) override;
   // The batch repainted by DDIM.
@@ -36,6 +40,7 @@ class UnetObjective : public Objective {
  private:
   UnetObjectiveOptions options_;
   mutable InpaintingModel model_;
+  std::optional<Lora> lora_;
 };
 
 }  // namespace anonymizer
