@@ -58,6 +58,8 @@ export interface CheckpointEvent {
   readonly path: string;
   readonly bytes: number;
   readonly reason: "interval" | "end" | "abort";
+  /** What is trained in place of the weights, in words. */
+  readonly adapter?: string;
 }
 
 export interface WarningEvent {
@@ -88,6 +90,8 @@ export interface DoneEvent {
   readonly validation?: Losses;
   readonly samples: number;
   readonly seconds: number;
+  /** What was trained in place of the weights, in words. */
+  readonly adapter?: string;
 }
 
 export type TrainingEvent = StepEvent | ValidationEvent | SampleEvent | CheckpointEvent | WarningEvent | DoneEvent;

@@ -5,7 +5,16 @@ import type { Checkpoint } from "./checkpoints.ts";
 
 /** Where these differ the state does not fit, or the run would not be the one that was started. */
 const mustAgree = {
-  vae: ["kind", "seed", "train_batch_size", "gradient_accumulation_steps", "data.height", "data.width", "freeze"],
+  vae: [
+    "kind",
+    "seed",
+    "train_batch_size",
+    "gradient_accumulation_steps",
+    "data.height",
+    "data.width",
+    "freeze",
+    "lora",
+  ],
   unet: [
     "kind",
     "seed",
@@ -14,6 +23,7 @@ const mustAgree = {
     "data.height",
     "data.width",
     "freeze",
+    "lora",
     "glyph_encoder.trainable",
     "glyph_encoder.fit",
     "loss.prediction_type",

@@ -339,8 +339,11 @@ async function saveCheckpoint(run: TrainingRun, reason: CheckpointEvent["reason"
     writeCheckpoint(path, run.checkpointState(), (to) => run.native.saveState(to)),
   );
   await pruneCheckpoints(folder, run.config.checkpoint.keep);
-  return { type: "checkpoint", step: run.step, path, bytes, reason };
+  return { type: "checkpoint", step: run.step, path, bytes, reason, ...adapterOf(run) };
 }
+
+const adapterOf = ({ plan }: TrainingRun): { adapter?: string } =>
+  plan.adapter === undefined ? {} : { adapter: plan.adapter.description };
 
 function reportSkipped(run: TrainingRun): void {
   const skipped = run.data.skipped();
@@ -361,5 +364,6 @@ function doneEvent(run: TrainingRun, losses: Losses, validation: Losses | undefi
     ...(validation === undefined ? {} : { validation }),
     samples: run.step * run.plan.effectiveBatch,
     seconds,
+    ...adapterOf(run),
   };
 }

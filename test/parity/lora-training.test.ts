@@ -53,7 +53,10 @@ const cases: [string, Case][] = [
   ],
   [
     "the VAE",
-    { kind: "vae", lora: { ...plain, layers: layersOf("vae", /conv[12]$|conv_in$|conv_shortcut$|samplers\.0\.conv$/) } },
+    {
+      kind: "vae",
+      lora: { ...plain, layers: layersOf("vae", /conv[12]$|conv_in$|conv_shortcut$|samplers\.0\.conv$/) },
+    },
   ],
 ];
 
@@ -138,14 +141,19 @@ describe("LoRA", () => {
       );
       expect(reference.values.trained).toEqual(trainer.parameters.map((p) => p.name).sort());
       const gradients = await trainer.gradients(batches[0]!, 0);
+      const all: { own: number[]; expected: number[] } = { own: [], expected: [] };
       for (const [key, gradient] of Object.entries(gradients)) {
         const expected = reference.tensors[`grad.${key}`]!;
         expect(gradient.shape, key).toEqual(expected.shape);
+        // One by one a hair looser than together: attention to nearly equal keys leaves its queries a tiny gradient.
         expect(
           relativeDifference(gradient.data as Float32Array, expected.data as Float32Array),
           `${name}: gradient of ${key}`,
-        ).toBeLessThan(2e-5);
+        ).toBeLessThan(1e-4);
+        all.own.push(...(gradient.data as Float32Array));
+        all.expected.push(...(expected.data as Float32Array));
       }
+      expect(relativeDifference(all.own, all.expected), `${name}: all gradients`).toBeLessThan(1e-5);
       for (const [step, batch] of batches.entries()) {
         const result = await trainer.step([batch], step);
         const [loss, norm] = [reference.values.losses[step].total, reference.values.gradNorms[step]];
