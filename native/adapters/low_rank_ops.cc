@@ -33,9 +33,14 @@ struct Call {
   Convolution convolution;  // of a Conv2d
 };
 
-void keep(AutogradContext* context, const at::Tensor& x, const at::Tensor& a, const at::Tensor& b, const Call& call) {
+// A and B as autograd's functions take tensors that may be missing.
+using MaybeTensor = std::optional<at::Tensor>;
+
+MaybeTensor maybe(const at::Tensor& tensor) { return tensor.defined() ? MaybeTensor(tensor) : std::nullopt; }
+
+void keep(AutogradContext* context, const at::Tensor& x, const MaybeTensor& a, const MaybeTensor& b, const Call& call) {
   // Without a trained pair x has no part in any gradient.
-  context->save_for_backward({a.defined() ? x : at::Tensor(), a, b});
+  if (a) context->save_for_backward({x, *a, *b});
   context->saved_data["layer"] = c10::IValue::make_capsule(call.layer);
   context->saved_data["type"] = x.scalar_type();
 }
@@ -46,7 +51,7 @@ AdaptedLayerRef layer_of(AutogradContext* context) {
 
 class AdaptedLinear : public Function<AdaptedLinear> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& a, const at::Tensor& b,
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const MaybeTensor& a, const MaybeTensor& b,
                             const Call& call) {
     keep(context, x, a, b, call);
     return at::linear(x, call.layer->weight(), call.bias);
@@ -61,8 +66,8 @@ class AdaptedLinear : public Function<AdaptedLinear> {
     variable_list result(4);
     if (context->needs_input_grad(0))
       result[0] = at::matmul(gradient, layer->weight().to(type)).to(context->saved_data["type"].toScalarType());
+    if (saved.empty()) return result;
     const at::Tensor& a = saved[1];
-    if (!a.defined() || !a.requires_grad()) return result;
     const at::Tensor& b = saved[2];
     const at::Tensor rows = gradient.reshape({-1, gradient.size(-1)});
     const at::Tensor inputs = saved[0].reshape({-1, saved[0].size(-1)}).to(type);
@@ -75,7 +80,7 @@ class AdaptedLinear : public Function<AdaptedLinear> {
 
 class AdaptedConv2d : public Function<AdaptedConv2d> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& a, const at::Tensor& b,
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const MaybeTensor& a, const MaybeTensor& b,
                             const Call& call) {
     keep(context, x, a, b, call);
     context->saved_data["stride"] = call.convolution.stride;
@@ -96,14 +101,14 @@ class AdaptedConv2d : public Function<AdaptedConv2d> {
     variable_list result(4);
     if (context->needs_input_grad(0)) {
       // The gradient of x depends on its shape alone: an expanded scalar stands for the values.
-      const at::Tensor shape_of_x = saved[0].defined()
-                                        ? saved[0].to(type)
-                                        : gradient.new_zeros({1}).expand(context->saved_data["shape"].toIntVector());
+      const at::Tensor shape_of_x = saved.empty()
+                                        ? gradient.new_zeros({1}).expand(context->saved_data["shape"].toIntVector())
+                                        : saved[0].to(type);
       result[0] = std::get<0>(convolution.backward(gradient, shape_of_x, layer->weight().to(type), true, false))
                       .to(context->saved_data["type"].toScalarType());
     }
+    if (saved.empty()) return result;
     const at::Tensor& a = saved[1];
-    if (!a.defined() || !a.requires_grad()) return result;
     const at::Tensor& b = saved[2];
     const at::Tensor x = saved[0].to(type);
     const at::Tensor hidden = convolution.run(x, a.to(type), std::nullopt);
@@ -122,14 +127,14 @@ bool needs_backward(const AdaptedLayerRef& layer) { return at::GradMode::is_enab
 
 at::Tensor adapted_linear(const at::Tensor& x, const AdaptedLayerRef& layer, const std::optional<at::Tensor>& bias) {
   if (!needs_backward(layer)) return at::linear(x, layer->weight(), bias);
-  return AdaptedLinear::apply(x, layer->trained().a, layer->trained().b, Call{layer, bias, {}});
+  return AdaptedLinear::apply(x, maybe(layer->trained().a), maybe(layer->trained().b), Call{layer, bias, {}});
 }
 
 at::Tensor adapted_conv2d(const at::Tensor& x, const AdaptedLayerRef& layer, const std::optional<at::Tensor>& bias,
                           std::vector<int64_t> stride, std::vector<int64_t> padding, std::vector<int64_t> dilation) {
   const Convolution convolution{std::move(stride), std::move(padding), std::move(dilation)};
   if (!needs_backward(layer)) return convolution.run(x, layer->weight(), bias);
-  return AdaptedConv2d::apply(x, layer->trained().a, layer->trained().b, Call{layer, bias, convolution});
+  return AdaptedConv2d::apply(x, maybe(layer->trained().a), maybe(layer->trained().b), Call{layer, bias, convolution});
 }
 
 TORCH_LIBRARY(anonymizer_native, library) {

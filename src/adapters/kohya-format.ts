@@ -5,6 +5,7 @@
  */
 import type { AdaptedModel, Adapter, AdapterLayer, AdapterOrigin } from "./adapter.ts";
 import { scaleOf } from "./adapter.ts";
+import { mostCommon } from "./peft-format.ts";
 
 export const kohyaFile = "kohya_lora.safetensors";
 /** Layer names in our own files, as JSON. */
@@ -31,8 +32,21 @@ export function parseKohyaKey(key: string): KohyaKey | undefined {
 }
 
 /** kohya knows α/r alone: the α that gives a layer its strength. */
-export const kohyaAlpha = (adapter: Pick<Adapter, "rslora">, layer: AdapterLayer): number =>
+const ownAlpha = (adapter: Pick<Adapter, "rslora">, layer: AdapterLayer): number =>
   scaleOf(adapter, layer) * layer.rank;
+
+/**
+ * One α for all layers and for each layer the factor on B that is then left over (1 where all layers agree). diffusers
+ * forgets a layer's own α when it reads attention layers from a file in which they differ, so they must not.
+ */
+export function kohyaAlpha(adapter: Pick<Adapter, "rslora" | "layers">): {
+  alpha: number;
+  factorOf: (layer: AdapterLayer) => number;
+} {
+  const alphas = adapter.layers.map((layer) => ownAlpha(adapter, layer)).filter((value) => value !== 0);
+  const alpha = alphas.length === 0 ? 1 : mostCommon(alphas);
+  return { alpha, factorOf: (layer) => ownAlpha(adapter, layer) / alpha };
+}
 
 /** ss_* as kohya's scripts write them, modelspec.* as the Stability model metadata standard names them. */
 export function kohyaMetadata(
@@ -44,7 +58,7 @@ export function kohyaMetadata(
   return {
     ss_network_module: "networks.lora",
     ss_network_dim: uniform(adapter.layers.map((layer) => layer.rank)),
-    ss_network_alpha: uniform(adapter.layers.map((layer) => kohyaAlpha(adapter, layer))),
+    ss_network_alpha: String(kohyaAlpha(adapter).alpha),
     ss_output_name: title,
     ss_steps: String(adapter.origin.step ?? 0),
     ss_sd_model_name: adapter.origin.baseName ?? "",
@@ -59,13 +73,6 @@ export function kohyaMetadata(
         : "Adapts an autoencoder.",
   };
 }
-
-/** float32 scalar. */
-export const scalar = (value: number): { dtype: string; shape: readonly number[]; bytes: Uint8Array } => ({
-  dtype: "F32",
-  shape: [],
-  bytes: new Uint8Array(Float32Array.of(value).buffer),
-});
 
 /** The layer names that an own file carries. */
 export function ownLayerNames(metadata: Readonly<Record<string, string>>): string[] {

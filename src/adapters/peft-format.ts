@@ -102,7 +102,8 @@ function targetModules(names: readonly string[]): readonly string[] | string {
   return `^(?:${names.map((name) => name.replaceAll(".", "\\.")).join("|")})$`;
 }
 
-function mostCommon(values: readonly number[]): number {
+/** The smallest of the values that occur most often. */
+export function mostCommon(values: readonly number[]): number {
   const counts = new Map<number, number>();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
   return [...counts].sort(([a, x], [b, y]) => y - x || a - b)[0]![0];

@@ -5,6 +5,7 @@ import { codedError } from "../errors.ts";
 import { digestFile, exists } from "../models/files.ts";
 import { type Adapter, type AdapterLayer, type AdapterOrigin, adapterError, type StoredTensor } from "./adapter.ts";
 import { diffusersFile, diffusersMetadataKey, parseDiffusersKey, readDiffusersMetadata } from "./diffusers-format.ts";
+import { floatsOf, floatTypes } from "./floats.ts";
 import { flatName, isKohyaKey, ownLayerNames, parseKohyaKey } from "./kohya-format.ts";
 import {
   isPeftKey,
@@ -133,7 +134,7 @@ function checkPair(path: string, { name, a, b, rank, alpha }: AdapterLayer, tens
     [a, down],
     [b, up],
   ] as const) {
-    if (!["F32", "F16", "BF16", "F64"].includes(tensor.dtype))
+    if (!floatTypes.includes(tensor.dtype))
       throw adapterError(path, `${key} is ${tensor.dtype}, not a floating-point tensor`);
     if (tensor.shape.length !== 2 && tensor.shape.length !== 4)
       throw adapterError(path, `${key} has the shape [${tensor.shape.join(", ")}]; 2 or 4 dimensions are needed`);
@@ -261,32 +262,8 @@ function readKohya(path: string, content: SafetensorsFile, layerNames: readonly 
 }
 
 /** The one number of an `.alpha` tensor. */
-function scalarOf(path: string, key: string, { dtype, shape, bytes }: StoredTensor): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const values = shape.reduce((a, b) => a * b, 1);
-  if (values === 1) {
-    if (dtype === "F32") return view.getFloat32(0, true);
-    if (dtype === "F64") return view.getFloat64(0, true);
-    if (dtype === "I64") return Number(view.getBigInt64(0, true));
-    if (dtype === "I32") return view.getInt32(0, true);
-    if (dtype === "BF16") return bfloat16(view.getUint16(0, true));
-    if (dtype === "F16") return float16(view.getUint16(0, true));
-  }
+function scalarOf(path: string, key: string, tensor: StoredTensor): number {
+  const values = floatsOf(tensor);
+  if (values?.length === 1) return values[0]!;
   throw adapterError(path, `${key} is no single number`);
-}
-
-function bfloat16(bits: number): number {
-  const view = new DataView(new ArrayBuffer(4));
-  view.setUint16(0, bits);
-  return view.getFloat32(0);
-}
-
-/** IEEE 754 half precision. */
-function float16(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }

@@ -1,18 +1,11 @@
-/** Writes an adapter in any of the three formats. The tensors' values and types stay as they are. */
+/** Writes an adapter in any of the three formats. What it adds to the weights stays the same. */
 import { join } from "node:path";
 import { codedError } from "../errors.ts";
 import { writeTextFile } from "../models/files.ts";
 import type { AdaptedModel, Adapter, AdapterFormat, StoredTensor } from "./adapter.ts";
 import { diffusersFile, diffusersKeys, diffusersMetadata, diffusersMetadataKey } from "./diffusers-format.ts";
-import {
-  flatName,
-  kohyaAlpha,
-  kohyaFile,
-  kohyaLayersKey,
-  kohyaMetadata,
-  originMetadata,
-  scalar,
-} from "./kohya-format.ts";
+import { scalar, scaled } from "./floats.ts";
+import { flatName, kohyaAlpha, kohyaFile, kohyaLayersKey, kohyaMetadata, originMetadata } from "./kohya-format.ts";
 import { peftConfigFile, peftConfigFileOf, peftKeys, peftWeightsFile } from "./peft-format.ts";
 import { writeSafetensorsFile } from "./safetensors-file.ts";
 
@@ -57,8 +50,13 @@ export async function writeAdapter(
     a: `${flatName(model, layer)}.lora_down.weight`,
     b: `${flatName(model, layer)}.lora_up.weight`,
   }));
-  for (const layer of adapter.layers)
-    tensors.set(`${flatName(model, layer.name)}.alpha`, scalar(kohyaAlpha(adapter, layer)));
+  const { alpha, factorOf } = kohyaAlpha(adapter);
+  for (const layer of adapter.layers) {
+    const flat = flatName(model, layer.name);
+    const [up, factor] = [`${flat}.lora_up.weight`, factorOf(layer)];
+    if (factor !== 1) tensors.set(up, scaled(tensors.get(up)!, factor));
+    tensors.set(`${flat}.alpha`, scalar(alpha));
+  }
   await writeSafetensorsFile(join(folder, kohyaFile), {
     tensors,
     metadata: {
