@@ -70,6 +70,7 @@ Lora::Lora(ScriptModule& module, const LoraOptions& options, uint64_t seed) {
     parameters_.emplace_back(name + ".lora_A.weight", pair.a);
     parameters_.emplace_back(name + ".lora_B.weight", pair.b);
     layer->train(std::move(pair));
+    module.mark_trained(name);
   }
 }
 

@@ -43,6 +43,8 @@ class ScriptModule {
   // ERR_MODEL_SHAPE when there is none such.
   at::Tensor parameter(const std::string& name) const;
   void set_requires_grad(bool value);
+  // A layer whose gradients go to tensors that are none of the parameters.
+  void mark_trained(const std::string& layer) { trained_layers_.push_back(layer); }
   // Copies values of the same names and shapes into the module in place. ERR_MODEL_WEIGHTS when they don't fit.
   void assign(const std::vector<NamedTensor>& values);
 
@@ -56,6 +58,7 @@ class ScriptModule {
   std::vector<NamedTensor> parameters_;
   std::vector<NamedTensor> buffers_;
   std::vector<NamedTensor> extras_;
+  std::vector<std::string> trained_layers_;
 };
 
 // Copies `values` into `targets` in place by name; every target must be there with its shape. ERR_MODEL_WEIGHTS.

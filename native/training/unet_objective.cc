@@ -41,6 +41,10 @@ std::vector<StatePart> UnetObjective::state() const {
   return result;
 }
 
+std::vector<NamedTensor> UnetObjective::adapted_base() const {
+  return lora_ ? model_.unet().parameters() : std::vector<NamedTensor>{};
+}
+
 int64_t UnetObjective::adapted_base_bytes() const {
   return lora_ ? state_bytes(model_.unet()) + lora_->quantized_bytes() : 0;
 }

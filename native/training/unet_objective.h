@@ -30,6 +30,7 @@ class UnetObjective : public Objective {
   // UNet by its own names, then text_projection.*, then glyph_encoder.* where trained; with adapters theirs alone.
   std::vector<NamedTensor> parameters() const override;
   std::vector<StatePart> state() const override;
+  std::vector<NamedTensor> adapted_base() const override;
   int64_t adapted_base_bytes() const override;
   // term: denoising
   Loss loss(const PreparedBatch& batch, const StepContext& context) override;

@@ -34,6 +34,10 @@ std::vector<StatePart> VaeObjective::state() const {
   return parts;
 }
 
+std::vector<NamedTensor> VaeObjective::adapted_base() const {
+  return lora_ ? vae_.parameters() : std::vector<NamedTensor>{};
+}
+
 int64_t VaeObjective::adapted_base_bytes() const { return lora_ ? state_bytes(vae_) + lora_->quantized_bytes() : 0; }
 
 Loss VaeObjective::loss(const PreparedBatch& batch, const StepContext& context) {

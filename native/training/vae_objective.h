@@ -28,6 +28,7 @@ class VaeObjective : public Objective {
                const std::optional<LoraOptions>& lora = {});
   std::vector<NamedTensor> parameters() const override { return lora_ ? lora_->parameters() : vae_.parameters(); }
   std::vector<StatePart> state() const override;
+  std::vector<NamedTensor> adapted_base() const override;
   int64_t adapted_base_bytes() const override;
   AdamW* discriminator_optimizer() override { return adversary_ ? &adversary_->optimizer : nullptr; }
   // terms: recon, kl, perceptual; with an adversary also generator (times its adaptive weight)

@@ -119,7 +119,12 @@ const lora = z
 
 /** The adapters leave nothing else to train, so what also says what is trained contradicts them. */
 function checkLora(
-  config: { lora?: object | undefined; freeze: readonly string[]; glyph_encoder?: { trainable: boolean } },
+  config: {
+    lora?: object | undefined;
+    freeze: readonly string[];
+    glyph_encoder?: { trainable: boolean };
+    adversarial?: object | undefined;
+  },
   context: z.RefinementCtx,
 ): void {
   if (config.lora === undefined) return;
@@ -128,6 +133,12 @@ function checkLora(
       code: "custom",
       path: ["freeze"],
       message: "must be empty with lora, which freezes the whole model; narrow lora.targets instead",
+    });
+  if (config.adversarial !== undefined)
+    context.addIssue({
+      code: "custom",
+      path: ["adversarial"],
+      message: "must be absent with lora: its weight is balanced by the gradient of a layer that stays frozen",
     });
   if (config.glyph_encoder?.trainable === true)
     context.addIssue({

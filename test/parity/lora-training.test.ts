@@ -98,7 +98,15 @@ const optionsOf = ({ kind, lora }: Case, more: Partial<NativeTrainerOptions> = {
 describe("LoRA", () => {
   it.each(cases)("%s: gradients and ten steps are peft's", async (name, own) => {
     const native = await loadNative();
-    const optimizer = { learningRate: 2e-3, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.02, maxGradNorm: 0.05 };
+    const optimizer = {
+      learningRate: 2e-3,
+      beta1: 0.9,
+      beta2: 0.99,
+      eps: 1e-8,
+      weightDecay: 0.02,
+      maxGradNorm: 0.05,
+      stateBits: 32,
+    } as const;
     const trainer = await native.createTrainer(optionsOf(own, { optimizer }));
     const start = mkdtempSync(join(folder, "start-"));
     try {
