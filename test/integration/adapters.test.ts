@@ -26,6 +26,8 @@ import { readTensors, relativeDifference } from "../helpers/safetensors.ts";
 import {
   normalTensor,
   pageLikeBytes,
+  stagedFiles,
+  tinyFiles,
   tinyFolder,
   unetBatch,
   unetOptions,
@@ -307,6 +309,28 @@ describe.skipIf(missing !== undefined)("training adapters", () => {
     }
     await Promise.all([full.close(), small.close()]);
   });
+
+  it.skipIf(!existsSync(stagedFiles("unet").graph))(
+    "with activation checkpointing the gradients are the same, over a base in 8 bits too",
+    async () => {
+      const native = await loadNative();
+      const layers = tinyLayers("unet", /conv_in$|to_q$|conv1$|conv_out$/);
+      for (const quantizeBase of [false, true]) {
+        const lora = { layers, rank: 2, alpha: 2, rslora: false, init: "gaussian", quantizeBase } as const;
+        const gradients = [];
+        for (const model of [tinyFiles("unet"), stagedFiles("unet")]) {
+          const trainer = await native.createTrainer(unetOptions({}, { lora, model }));
+          await trainer.step([unetBatch(2, 32, 32, 9)], 0);
+          gradients.push(await trainer.gradients(unetBatch(2, 32, 32), 1));
+          await trainer.close();
+        }
+        const [plain, staged] = gradients as [(typeof gradients)[0], (typeof gradients)[0]];
+        expect(Object.keys(staged)).toEqual(Object.keys(plain));
+        for (const [name, { data }] of Object.entries(plain))
+          expect(relativeDifference(staged[name]!.data as Float32Array, data as Float32Array), name).toBeLessThan(1e-4);
+      }
+    },
+  );
 
   it("trains under bfloat16 autocast and previews", async () => {
     const config = await configOf("unet", {
