@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "adapters/low_rank_ops.h"
 #include "engine/error.h"
 
 namespace anonymizer {
@@ -57,8 +58,7 @@ void replace(jit::Node* node, jit::Graph& graph) {
   std::vector<jit::Value*> inputs{node->input(0), layer, node->input(2)};
   if (!linear) inputs.insert(inputs.end(), {node->input(3), node->input(4), node->input(5)});
   jit::Node* adapted = graph.insertNode(graph.create(
-      c10::Symbol::fromQualString(linear ? "anonymizer_native::adapted_linear" : "anonymizer_native::adapted_conv2d"),
-      inputs));
+      c10::Symbol::fromQualString(adapted_operators() + (linear ? "::adapted_linear" : "::adapted_conv2d")), inputs));
   adapted->output()->setType(node->output()->type());
   node->output()->replaceAllUsesWith(adapted->output());
   node->destroy();
@@ -142,6 +142,7 @@ AdaptedLayerRef adapt_layer(const ScriptModule& module, const std::string& name)
   const auto users = weight_users(layer);
   if (users.empty())
     throw CodedError("ERR_ADAPTER", "The layer '" + name + "' can't be adapted: its graph is of another kind");
+  adapted_operators();
   auto result = c10::make_intrusive<AdaptedLayer>(layer.attr("weight").toTensor());
   layer.register_attribute(kAttribute, c10::getCustomClassType<AdaptedLayerRef>(), c10::IValue(result));
   for (jit::Node* node : users) replace(node, *node->owningGraph());

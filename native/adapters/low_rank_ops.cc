@@ -137,10 +137,18 @@ at::Tensor adapted_conv2d(const at::Tensor& x, const AdaptedLayerRef& layer, con
   return AdaptedConv2d::apply(x, maybe(layer->trained().a), maybe(layer->trained().b), Call{layer, bias, convolution});
 }
 
-TORCH_LIBRARY(anonymizer_native, library) {
-  library.class_<AdaptedLayer>("AdaptedLayer");
-  library.def("adapted_linear", &adapted_linear);
-  library.def("adapted_conv2d", &adapted_conv2d);
+const std::string& adapted_operators() {
+  struct Registration {
+    std::string name = "anonymizer_" + std::to_string(reinterpret_cast<uintptr_t>(&kPointwise));
+    torch::Library library{torch::Library::DEF, name, std::nullopt, __FILE__, __LINE__};
+    Registration() {
+      library.class_<AdaptedLayer>("AdaptedLayer");
+      library.def("adapted_linear", &adapted_linear);
+      library.def("adapted_conv2d", &adapted_conv2d);
+    }
+  };
+  static const Registration registration;
+  return registration.name;
 }
 
 }  // namespace anonymizer
