@@ -1,18 +1,10 @@
 /** Adds adapters to a model's weights for good. */
 import { copyFile, readFile, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { loadNative } from "../addon/binding.ts";
 import { codedError } from "../errors.ts";
 import { digestFile, exists, writeFolder } from "../models/files.ts";
-import {
-  cardFile,
-  configFile,
-  graphFile,
-  type ModelFolder,
-  metadataFile,
-  textProjectionFile,
-  weightsFile,
-} from "../models/model-folder.ts";
+import { cardFile, configFile, type ModelFolder, metadataFile, weightsFile } from "../models/model-folder.ts";
 import { describeAdapter } from "./adapter.ts";
 import {
   type AdapterRequest,
@@ -47,9 +39,8 @@ export async function mergeAdapters(options: MergeAdaptersOptions): Promise<read
   const adapters = await openAdapters(model, options.adapters);
   await writeFolder(out, async (folder) => {
     await mergeWeights(model, adapters, join(folder, weightsFile));
-    const kept = [graphFile, configFile, textProjectionFile];
-    for (const name of kept)
-      if (await exists(join(model.path, name))) await copyFile(join(model.path, name), join(folder, name));
+    const stated = Object.keys(model.metadata.sha256).filter((name) => name !== weightsFile && name === basename(name));
+    for (const name of [configFile, ...stated]) await copyFile(join(model.path, name), join(folder, name));
     const digest = await digestFile(join(folder, weightsFile));
     const bytes = model.metadata["bytes"];
     const metadata = {
