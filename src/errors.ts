@@ -153,6 +153,11 @@ const definitions = {
     meaning: "The model's shapes do not fit its use.",
     cure: "Use the model named in the message (an inpainting UNet takes 2·C+1 input channels, 9 for C = 4).",
   },
+  ERR_ADAPTER: {
+    family: "model",
+    meaning: "An adapter is damaged, of an unknown format, or made for another model.",
+    cure: "Use the adapter with the model it was trained on; look into it with `npx anonymizer-train adapter inspect`.",
+  },
   ERR_TRAINING_NAN: {
     family: "training",
     meaning: "A loss or gradient became NaN or infinite. The weights were not changed by that step.",

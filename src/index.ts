@@ -5,6 +5,11 @@
  * @packageDocumentation
  */
 
+export type { AdaptedModel, Adapter, AdapterFormat, AdapterLayer, AdapterOrigin } from "./adapters/adapter.ts";
+export { adapterFormats, adapterValues, describeAdapter, scaleOf } from "./adapters/adapter.ts";
+export { type AdapterRequest, checkAdapter } from "./adapters/apply-adapters.ts";
+export { convertAdapter } from "./adapters/convert-adapter.ts";
+export { mergeAdapters } from "./adapters/merge-adapters.ts";
 export { type Diagnosis, diagnose } from "./addon/diagnose.ts";
 export type { DType, TensorData } from "./addon/native-types.ts";
 export { Tensor } from "./addon/tensor.ts";
@@ -76,7 +81,7 @@ export {
   verifyLatentCache,
 } from "./training/manage-cache.ts";
 export { formatBytes } from "./training/memory-estimate.ts";
-export type { TrainerOptions } from "./training/trainer.ts";
+export type { ExportOptions, TrainerOptions } from "./training/trainer.ts";
 export type { TrainingPlan } from "./training/training-plan.ts";
 export { UNetTrainer } from "./training/unet-trainer.ts";
 export { VAETrainer } from "./training/vae-trainer.ts";

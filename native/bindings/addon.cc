@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <torch/headeronly/version.h>
 
+#include "bindings/adapter_options.h"
 #include "bindings/convert.h"
 #include "bindings/failure.h"
 #include "bindings/job_runner.h"
@@ -68,6 +69,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("tensor", Napi::Function::New(env, make_tensor));
   exports.Set("createTrainer", Napi::Function::New(env, TrainerWrap::create));
   exports.Set("createPipeline", Napi::Function::New(env, PipelineWrap::create));
+  exports.Set("mergeWeights", Napi::Function::New(env, merge_weights_value));
+  exports.Set("roundedToInt8", Napi::Function::New(env, rounded_to_int8));
   exports.Set("learningRateFactor", Napi::Function::New(env, learning_rate));
   exports.Set("alphasCumprod", Napi::Function::New(env, alphas_cumprod));
   return exports;

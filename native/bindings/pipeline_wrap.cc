@@ -1,5 +1,6 @@
 #include "bindings/pipeline_wrap.h"
 
+#include "bindings/adapter_options.h"
 #include "bindings/convert.h"
 #include "bindings/failure.h"
 #include "bindings/inpainting_options.h"
@@ -12,6 +13,7 @@ namespace anonymizer {
 Napi::Function PipelineWrap::define(Napi::Env env) {
   return DefineClass(env, "NativePipeline",
                      {InstanceMethod<&PipelineWrap::generate>("generate"),
+                      InstanceMethod<&PipelineWrap::set_adapter_weights>("setAdapterWeights"),
                       InstanceMethod<&PipelineWrap::abort>("abort"), InstanceMethod<&PipelineWrap::close>("close")});
 }
 
@@ -20,6 +22,8 @@ Napi::Value PipelineWrap::create(const Napi::CallbackInfo& info) {
   return guarded(env, [&]() -> Napi::Value {
     const ObjectReader reader(info[0], "options");
     const InpaintingModelOptions options = inpainting_options(reader, reader, "unet");
+    const std::vector<AdapterFile> adapters =
+        reader.has("adapters") ? adapter_files(reader.raw("adapters"), "options.adapters") : std::vector<AdapterFile>{};
     auto state = std::make_shared<State>();
     state->device = parse_device(reader.string("device"));
     state->bf16 = reader.string("precision") == "bf16";
@@ -27,8 +31,9 @@ Napi::Value PipelineWrap::create(const Napi::CallbackInfo& info) {
                                                 env.GetInstanceData<InstanceData>()->device_lock(state->device.str()));
     return state->runner->run(
         env, env.Undefined(),
-        [options, state]() -> JobRunner::Finish {
+        [options, adapters, state]() -> JobRunner::Finish {
           state->model = std::make_unique<InpaintingModel>(options, 0, state->device);
+          state->adapters = AppliedAdapters(state->model->unet(), adapters);
           return [state](Napi::Env js) -> Napi::Value {
             auto* boxed = new std::shared_ptr<State>(state);
             const auto external = Napi::External<std::shared_ptr<State>>::New(
@@ -116,6 +121,17 @@ Napi::Value PipelineWrap::generate(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value PipelineWrap::set_adapter_weights(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::vector<double> weights = doubles_from_js(info[0], "weights");
+    return state_->runner->run(info.Env(), info.This(), [state = state_, weights]() -> JobRunner::Finish {
+      if (!state->model) throw CodedError("ERR_CLOSED", "The pipeline is closed");
+      state->adapters.set_weights(weights);
+      return {};
+    });
+  });
+}
+
 Napi::Value PipelineWrap::abort(const Napi::CallbackInfo& info) {
   state_->runner->thread().abort_posted();
   return info.Env().Undefined();
@@ -130,6 +146,7 @@ Napi::Value PipelineWrap::close(const Napi::CallbackInfo& info) {
   }
   closed_ = true;
   return state_->runner->run(env, info.This(), [state = state_]() -> JobRunner::Finish {
+    state->adapters = {};
     state->model.reset();
     empty_cache(state->device);
     return [state](Napi::Env js) -> Napi::Value {

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "adapters/applied_adapters.h"
 #include "bindings/job_runner.h"
 #include "bindings/napi_setup.h"
 #include "diffusion/inpainting_model.h"
@@ -18,6 +19,7 @@ class PipelineWrap : public Napi::ObjectWrap<PipelineWrap> {
 
   struct State {
     std::unique_ptr<InpaintingModel> model;
+    AppliedAdapters adapters;
     std::unique_ptr<JobRunner> runner;
     c10::Device device = c10::Device(c10::kCPU);
     bool bf16 = false;
@@ -25,6 +27,7 @@ class PipelineWrap : public Napi::ObjectWrap<PipelineWrap> {
 
  private:
   Napi::Value generate(const Napi::CallbackInfo& info);
+  Napi::Value set_adapter_weights(const Napi::CallbackInfo& info);
   Napi::Value abort(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 

@@ -1,5 +1,6 @@
 #include "bindings/trainer_wrap.h"
 
+#include "bindings/adapter_options.h"
 #include "bindings/convert.h"
 #include "bindings/failure.h"
 #include "bindings/inpainting_options.h"
@@ -20,6 +21,7 @@ struct Request {
   PerceptualKind perceptual_kind = PerceptualKind::kLpips;
   VaeLossWeights vae_loss;
   std::optional<AdversarialOptions> adversarial;
+  std::optional<LoraOptions> lora;
   // unet
   UnetObjectiveOptions unet;
 };
@@ -64,6 +66,7 @@ Request parse(const Napi::Value& value) {
   const ObjectReader augment = o.object("augment");
   r.trainer.augment = {augment.number("rotation"), augment.number("brightness"), augment.number("contrast")};
   r.model = model_files(o.object("model"));
+  if (o.has("lora")) r.lora = lora_options(o.object("lora"));
   if (r.kind == "vae") {
     const ObjectReader loss = o.object("vaeLoss");
     r.vae_loss.reduction = one_of<Reduction>(loss, "reduction", {{"mean", Reduction::kMean}, {"sum", Reduction::kSum}});
@@ -91,6 +94,7 @@ Request parse(const Napi::Value& value) {
     r.unet.train_glyph_encoder = loss.boolean("trainGlyphEncoder");
     r.unet.offset_noise = loss.number("offsetNoise");
     r.unet.input_perturbation = loss.number("inputPerturbation");
+    r.unet.lora = r.lora;
   }
   return r;
 }
@@ -110,8 +114,9 @@ uint64_t global_step(const Napi::Value& value) {
 Napi::Function TrainerWrap::define(Napi::Env env) {
   return DefineClass(
       env, "NativeTrainer",
-      {InstanceAccessor<&TrainerWrap::parameters>("parameters"), InstanceMethod<&TrainerWrap::step>("step"),
-       InstanceMethod<&TrainerWrap::compute_loss>("computeLoss"),
+      {InstanceAccessor<&TrainerWrap::parameters>("parameters"),
+       InstanceAccessor<&TrainerWrap::adapted_base_bytes>("adaptedBaseBytes"),
+       InstanceMethod<&TrainerWrap::step>("step"), InstanceMethod<&TrainerWrap::compute_loss>("computeLoss"),
        InstanceMethod<&TrainerWrap::gradient_norms>("gradientNorms"),
        InstanceMethod<&TrainerWrap::gradients>("gradients"), InstanceMethod<&TrainerWrap::preview>("preview"),
        InstanceMethod<&TrainerWrap::encode>("encode"), InstanceMethod<&TrainerWrap::latent_sums>("latentSums"), InstanceMethod<&TrainerWrap::save_state>("saveState"),
@@ -136,7 +141,7 @@ Napi::Value TrainerWrap::create(const Napi::CallbackInfo& info) {
           if (request->kind == "vae") {
             objective = std::make_unique<VaeObjective>(
                 request->model, request->perceptual ? &*request->perceptual : nullptr, request->perceptual_kind,
-                request->vae_loss, request->adversarial, request->trainer.seed, state->device);
+                request->vae_loss, request->adversarial, request->trainer.seed, state->device, request->lora);
           } else {
             objective = std::make_unique<UnetObjective>(request->unet, request->trainer.seed, state->device);
           }
@@ -149,7 +154,7 @@ Napi::Value TrainerWrap::create(const Napi::CallbackInfo& info) {
             // weights; and for trained ones gradient, two moments, EMA
             values += count * (parameter.trainable ? (request->trainer.ema_decay > 0 ? 5 : 4) : 1);
           }
-          if (state->device.is_cpu()) state->reported_bytes = values * 4;
+          if (state->device.is_cpu()) state->reported_bytes = values * 4 + state->trainer->adapted_base_bytes();
           return [state](Napi::Env js) -> Napi::Value {
             auto* boxed = new std::shared_ptr<State>(state);
             const auto external = Napi::External<std::shared_ptr<State>>::New(
@@ -203,6 +208,11 @@ Napi::Value TrainerWrap::parameters(const Napi::CallbackInfo& info) {
     result.Set(index++, entry);
   }
   return result;
+}
+
+Napi::Value TrainerWrap::adapted_base_bytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(),
+                           state_->trainer ? static_cast<double>(state_->trainer->adapted_base_bytes()) : 0);
 }
 
 Napi::Value TrainerWrap::step(const Napi::CallbackInfo& info) {
@@ -330,7 +340,8 @@ Napi::Value TrainerWrap::export_weights(const Napi::CallbackInfo& info) {
     std::vector<std::pair<std::string, std::string>> files;
     for (const auto& [key, file] : {std::pair{"model", "model.safetensors"},
                                     {"textProjection", "text_projection.safetensors"},
-                                    {"glyphEncoder", "glyph_encoder.safetensors"}}) {
+                                    {"glyphEncoder", "glyph_encoder.safetensors"},
+                                    {"adapter", kAdapterFile}}) {
       if (reader.has(key)) files.emplace_back(file, reader.string(key));
     }
     const bool use_ema = info[1].ToBoolean();

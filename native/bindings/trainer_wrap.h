@@ -29,6 +29,7 @@ class TrainerWrap : public Napi::ObjectWrap<TrainerWrap> {
   Napi::Value submit(const Napi::CallbackInfo& info, Call call);
 
   Napi::Value parameters(const Napi::CallbackInfo& info);
+  Napi::Value adapted_base_bytes(const Napi::CallbackInfo& info);
   Napi::Value step(const Napi::CallbackInfo& info);
   Napi::Value compute_loss(const Napi::CallbackInfo& info);
   Napi::Value gradient_norms(const Napi::CallbackInfo& info);

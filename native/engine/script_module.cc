@@ -117,14 +117,17 @@ std::vector<at::Tensor> ScriptModule::run_many(const char* method, std::vector<c
 
 // Whether a gradient may be wanted from the stage's own parameters.
 bool ScriptModule::trains(const Stage& stage) const {
-  for (const auto& [name, tensor] : parameters_) {
-    if (!tensor.requires_grad()) continue;
+  auto uses = [&](const std::string& name) {
     for (const auto& module : stage.modules) {
-      if (name.size() > module.size() && name.compare(0, module.size(), module) == 0 && name[module.size()] == '.')
+      if (name.compare(0, module.size(), module) == 0 && (name.size() == module.size() || name[module.size()] == '.'))
         return true;
     }
+    return false;
+  };
+  for (const auto& [name, tensor] : parameters_) {
+    if (tensor.requires_grad() && uses(name)) return true;
   }
-  return false;
+  return std::any_of(trained_layers_.begin(), trained_layers_.end(), uses);
 }
 
 std::vector<at::Tensor> ScriptModule::run_staged(const StagedMethod& method, const std::vector<c10::IValue>& inputs) {

@@ -33,6 +33,8 @@ class ScriptModule {
   // Of a method that gives several tensors.
   std::vector<at::Tensor> run_many(const char* method, std::vector<c10::IValue> inputs);
   void require_method(const char* method) const;
+  // The module itself, for what changes its graph before the first run.
+  const torch::jit::Module& module() const { return module_; }
 
   const std::vector<NamedTensor>& parameters() const { return parameters_; }
   // Parameters and persistent buffers: everything that a weights file holds.
@@ -41,6 +43,8 @@ class ScriptModule {
   // ERR_MODEL_SHAPE when there is none such.
   at::Tensor parameter(const std::string& name) const;
   void set_requires_grad(bool value);
+  // A layer whose gradients go to tensors that are none of the parameters.
+  void mark_trained(const std::string& layer) { trained_layers_.push_back(layer); }
   // Copies values of the same names and shapes into the module in place. ERR_MODEL_WEIGHTS when they don't fit.
   void assign(const std::vector<NamedTensor>& values);
 
@@ -54,6 +58,7 @@ class ScriptModule {
   std::vector<NamedTensor> parameters_;
   std::vector<NamedTensor> buffers_;
   std::vector<NamedTensor> extras_;
+  std::vector<std::string> trained_layers_;
 };
 
 // Copies `values` into `targets` in place by name; every target must be there with its shape. ERR_MODEL_WEIGHTS.

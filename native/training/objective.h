@@ -45,6 +45,9 @@ class Objective {
   // Every parameter that could be trained, with unique names.
   virtual std::vector<NamedTensor> parameters() const = 0;
   virtual std::vector<StatePart> state() const = 0;
+  // The module below adapters: its weights, and how many bytes they take. Nothing where parameters() are its own.
+  virtual std::vector<NamedTensor> adapted_base() const { return {}; }
+  virtual int64_t adapted_base_bytes() const { return 0; }
   virtual Loss loss(const PreparedBatch& batch, const StepContext& context) = 0;
   // The adversary's, null where there is none.
   virtual AdamW* discriminator_optimizer() { return nullptr; }

@@ -52,8 +52,10 @@ Trainer::Trainer(std::unique_ptr<Objective> objective, const TrainerOptions& opt
     });
   }
   if (options.channels_last) {
-    for (const auto& [name, tensor] : all) {
-      if (tensor.dim() == 4) tensor.set_data(tensor.contiguous(at::MemoryFormat::ChannelsLast));
+    for (const auto& weights : {all, objective_->adapted_base()}) {
+      for (const auto& [name, tensor] : weights) {
+        if (tensor.dim() == 4) tensor.set_data(tensor.contiguous(at::MemoryFormat::ChannelsLast));
+      }
     }
   }
   optimizer_.emplace(trainable, options.optimizer);

@@ -65,6 +65,7 @@ class Trainer {
   // files: part's file name in checkpoints → path to write.
   void export_weights(const std::vector<std::pair<std::string, std::string>>& files, bool use_ema);
   std::vector<ParameterInfo> parameters() const;
+  int64_t adapted_base_bytes() const { return objective_->adapted_base_bytes(); }
 
  private:
   Loss loss_of(const PreparedBatch& batch, uint64_t global_step);

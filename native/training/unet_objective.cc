@@ -22,9 +22,12 @@ void require_inputs(const PreparedBatch& batch) {
 }  // namespace
 
 UnetObjective::UnetObjective(const UnetObjectiveOptions& options, uint64_t seed, c10::Device device)
-    : options_(options), device_(device), model_(options.model, seed, device) {}
+    : options_(options), device_(device), model_(options.model, seed, device) {
+  if (options.lora) lora_.emplace(model_.unet(), *options.lora, seed);
+}
 
 std::vector<NamedTensor> UnetObjective::parameters() const {
+  if (lora_) return lora_->parameters();
   std::vector<NamedTensor> result = model_.unet().parameters();
   auto append = [&](const std::vector<NamedTensor>& more) { result.insert(result.end(), more.begin(), more.end()); };
   if (model_.text_projection()) append(model_.text_projection()->named("text_projection."));
@@ -33,10 +36,19 @@ std::vector<NamedTensor> UnetObjective::parameters() const {
 }
 
 std::vector<StatePart> UnetObjective::state() const {
+  if (lora_) return {{kAdapterFile, lora_->peft_state()}};
   std::vector<StatePart> result{{"model.safetensors", model_.unet().state()}};
   if (model_.text_projection()) result.push_back({"text_projection.safetensors", model_.text_projection()->named("")});
   if (options_.train_glyph_encoder) result.push_back({"glyph_encoder.safetensors", model_.glyph_encoder().state()});
   return result;
+}
+
+std::vector<NamedTensor> UnetObjective::adapted_base() const {
+  return lora_ ? model_.unet().parameters() : std::vector<NamedTensor>{};
+}
+
+int64_t UnetObjective::adapted_base_bytes() const {
+  return lora_ ? state_bytes(model_.unet()) + lora_->quantized_bytes() : 0;
 }
 
 Loss UnetObjective::loss(const PreparedBatch& batch, const StepContext& context) {

@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "adapters/lora.h"
 #include "diffusion/inpainting_model.h"
 #include "losses/denoising_loss.h"
 #include "training/objective.h"
@@ -22,14 +23,18 @@ struct UnetObjectiveOptions {
   double offset_noise = 0;
   // The noise in the input is perturbed by so much, the target not (Ning et al. 2023).
   double input_perturbation = 0;
+  // Adapters on the UNet are trained in place of everything else.
+  std::optional<LoraOptions> lora;
 };
 
 class UnetObjective : public Objective {
  public:
   UnetObjective(const UnetObjectiveOptions& options, uint64_t seed, c10::Device device);
-  // UNet by its own names, then text_projection.*, then glyph_encoder.* where trained.
+  // UNet by its own names, then text_projection.*, then glyph_encoder.* where trained; with adapters theirs alone.
   std::vector<NamedTensor> parameters() const override;
   std::vector<StatePart> state() const override;
+  std::vector<NamedTensor> adapted_base() const override;
+  int64_t adapted_base_bytes() const override;
   // term: denoising
   Loss loss(const PreparedBatch& batch, const StepContext& context) override;
   // The batch repainted by DDIM.
@@ -45,6 +50,7 @@ class UnetObjective : public Objective {
   c10::Device device_;
   mutable InpaintingModel model_;
   std::map<std::pair<int64_t, int64_t>, at::Tensor> blank_latents_;
+  std::optional<Lora> lora_;
 };
 
 }  // namespace anonymizer

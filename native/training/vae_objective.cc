@@ -8,11 +8,14 @@ namespace anonymizer {
 
 VaeObjective::VaeObjective(const ModelFiles& vae, const ModelFiles* perceptual, PerceptualKind kind,
                            const VaeLossWeights& weights, const std::optional<AdversarialOptions>& adversarial,
-                           uint64_t seed, c10::Device device)
+                           uint64_t seed, c10::Device device, const std::optional<LoraOptions>& lora)
     : weights_(weights) {
   vae_ = ScriptModule::load(vae, device);
   vae_.require_method("encode");
   vae_.require_method("decode");
+  // The adversary's weight is balanced by the gradient of the last layer, which adapters leave without one.
+  if (lora && adversarial) throw CodedError("ERR_INVALID_ARGUMENT", "lora and an adversarial loss exclude each other");
+  if (lora) lora_.emplace(vae_, *lora, seed);
   if (perceptual != nullptr && weights.perceptual_weight > 0) perceptual_ = Perceptual::load(*perceptual, device, kind);
   if (adversarial) {
     const Discriminator discriminator(adversarial->channels, adversarial->layers, seed, device);
@@ -22,6 +25,7 @@ VaeObjective::VaeObjective(const ModelFiles& vae, const ModelFiles* perceptual, 
 }
 
 std::vector<StatePart> VaeObjective::state() const {
+  if (lora_) return {{kAdapterFile, lora_->peft_state()}};
   std::vector<StatePart> parts{{"model.safetensors", vae_.state()}};
   if (adversary_) {
     parts.push_back({"discriminator.safetensors", adversary_->discriminator.parameters()});
@@ -29,6 +33,12 @@ std::vector<StatePart> VaeObjective::state() const {
   }
   return parts;
 }
+
+std::vector<NamedTensor> VaeObjective::adapted_base() const {
+  return lora_ ? vae_.parameters() : std::vector<NamedTensor>{};
+}
+
+int64_t VaeObjective::adapted_base_bytes() const { return lora_ ? state_bytes(vae_) + lora_->quantized_bytes() : 0; }
 
 Loss VaeObjective::loss(const PreparedBatch& batch, const StepContext& context) {
   require_images(batch);

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "adapters/lora.h"
 #include "losses/discriminator.h"
 #include "losses/perceptual.h"
 #include "losses/vae_loss.h"
@@ -21,10 +22,14 @@ struct AdversarialOptions {
 
 class VaeObjective : public Objective {
  public:
+  // With `lora`, adapters are trained in place of the weights.
   VaeObjective(const ModelFiles& vae, const ModelFiles* perceptual, PerceptualKind kind, const VaeLossWeights& weights,
-               const std::optional<AdversarialOptions>& adversarial, uint64_t seed, c10::Device device);
-  std::vector<NamedTensor> parameters() const override { return vae_.parameters(); }
+               const std::optional<AdversarialOptions>& adversarial, uint64_t seed, c10::Device device,
+               const std::optional<LoraOptions>& lora = {});
+  std::vector<NamedTensor> parameters() const override { return lora_ ? lora_->parameters() : vae_.parameters(); }
   std::vector<StatePart> state() const override;
+  std::vector<NamedTensor> adapted_base() const override;
+  int64_t adapted_base_bytes() const override;
   AdamW* discriminator_optimizer() override { return adversary_ ? &adversary_->optimizer : nullptr; }
   // terms: recon, kl, perceptual; with an adversary also generator (times its adaptive weight)
   Loss loss(const PreparedBatch& batch, const StepContext& context) override;
@@ -44,6 +49,7 @@ class VaeObjective : public Objective {
 
   ScriptModule vae_;
   std::optional<Adversary> adversary_;
+  std::optional<Lora> lora_;
   Perceptual perceptual_;
   VaeLossWeights weights_;
 };

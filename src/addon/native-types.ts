@@ -95,6 +95,33 @@ export interface AugmentOptions {
   readonly contrast: number;
 }
 
+/** Low-rank adapters trained in place of the model's weights. */
+export interface NativeLoraOptions {
+  /** Full names of the Linear and Conv2d layers that get a pair A, B. */
+  readonly layers: readonly string[];
+  readonly rank: number;
+  readonly alpha: number;
+  /** Scale α/√r in place of α/r. */
+  readonly rslora: boolean;
+  readonly init: "kaiming_uniform" | "gaussian";
+  /** Keep the frozen weights of Linear and Conv2d layers in 8 bits. */
+  readonly quantizeBase: boolean;
+}
+
+/** A file of adapters and where its tensors belong. */
+export interface NativeAdapter {
+  /** A safetensors file. */
+  readonly path: string;
+  readonly weight: number;
+  /** `a` and `b` name the file's tensors A [r, in] or [r, in, k, k] and B [out, r] or [out, r, 1, 1]. */
+  readonly layers: readonly {
+    readonly name: string;
+    readonly a: string;
+    readonly b: string;
+    readonly scale: number;
+  }[];
+}
+
 export interface NativeTrainerOptions {
   readonly kind: "vae" | "unet";
   /** "cpu", "cuda" or "cuda:N". */
@@ -126,6 +153,7 @@ export interface NativeTrainerOptions {
   readonly augment: AugmentOptions;
   /** Module names whose parameters stay fixed ("encoder", "quant_conv"). Each must match at least one parameter. */
   readonly freeze: readonly string[];
+  readonly lora?: NativeLoraOptions;
 }
 
 /** What the frozen networks of a UNet's training make of samples; given back in place of pixels. */
@@ -200,7 +228,10 @@ export interface NativeParameterInfo {
 
 /** One training run's state on one device, with a thread of its own. Calls queue in order. */
 export interface NativeTrainer {
+  /** With adapters theirs alone, named LAYER.lora_A.weight and LAYER.lora_B.weight. */
   readonly parameters: readonly NativeParameterInfo[];
+  /** Bytes that the weights below the adapters take; 0 without adapters. */
+  readonly adaptedBaseBytes: number;
   /**
    * One optimizer step: forward and backward over all micro-batches, clip, AdamW, EMA.
    * `globalStep` counts optimizer steps from 0 and seeds noise and augmentation.
@@ -226,9 +257,12 @@ export interface NativeTrainer {
   /** Writes the training state into an existing folder: model.safetensors, optimizer.safetensors, … Returns the file names. */
   saveState(folder: string): Promise<string[]>;
   loadState(folder: string): Promise<void>;
-  /** Writes weights for a model folder: { model: path, textProjection?: path, glyphEncoder?: path }. */
+  /**
+   * Writes weights for a model folder: { model: path, textProjection?: path, glyphEncoder?: path }; with adapters
+   * { adapter: path } under peft's names.
+   */
   exportWeights(
-    files: { model: string; textProjection?: string; glyphEncoder?: string },
+    files: { model?: string; textProjection?: string; glyphEncoder?: string; adapter?: string },
     useEma: boolean,
   ): Promise<void>;
   /** Stops the running call at once (mid-backward); it rejects with ERR_ABORTED. Later calls work. */
@@ -248,6 +282,8 @@ export interface NativePipelineOptions {
   readonly maskedFill: "0" | "-1";
   readonly scalingFactor: number;
   readonly predictionType: "epsilon" | "v_prediction";
+  /** Merged into the UNet. ERR_ADAPTER where they don't fit. */
+  readonly adapters?: readonly NativeAdapter[];
 }
 
 export interface NativeGenerateOptions {
@@ -267,6 +303,8 @@ export interface NativeGenerateOptions {
 export interface NativePipeline {
   /** Repaints the masked pixels of a batch of equal size. uint8 [B, H, W, 3]. */
   generate(batch: NativeBatch, options: NativeGenerateOptions): Promise<HostTensor>;
+  /** One weight for each adapter. With 0 for all the UNet has its original weights, bit for bit. */
+  setAdapterWeights(weights: readonly number[]): Promise<void>;
   abort(): void;
   close(): Promise<void>;
 }
@@ -285,6 +323,10 @@ export interface NativeBinding {
   tensor(host: HostTensor): NativeTensor;
   createTrainer(options: NativeTrainerOptions): Promise<NativeTrainer>;
   createPipeline(options: NativePipelineOptions): Promise<NativePipeline>;
+  /** Writes the safetensors file `weights` to `out` with adapters added. ERR_ADAPTER, ERR_MODEL_WEIGHTS, ERR_OUTPUT. */
+  mergeWeights(options: { weights: string; adapters: readonly NativeAdapter[]; out: string }): Promise<void>;
+  /** What 8-bit storage makes of a float32 weight [out, …]. */
+  roundedToInt8(weight: HostTensor): HostTensor;
   /** Factor of the base learning rate at an optimizer step (0-based). */
   learningRateFactor(schedule: ScheduleOptions, step: number): number;
   /** alphas_cumprod of the SD2 noise schedule, 1000 float32 values. */

@@ -107,6 +107,64 @@ const lrScheduler = (type: (typeof scheduleTypes)[number], warmup: number, cycle
     .prefault({})
     .describe("Learning-rate schedule.");
 
+/** Defaults are diffusers' and peft's. */
+const lora = z
+  .strictObject({
+    rank: positiveInt.max(4096).default(8).describe("Rank r of the pairs A [r, in], B [out, r]."),
+    alpha: z
+      .number()
+      .positive()
+      .optional()
+      .describe("Strength: B·A is added with the factor alpha / rank. Default: the rank."),
+    targets: z
+      .array(z.string().min(1))
+      .min(1)
+      .default(["to_k", "to_q", "to_v", "to_out.0"])
+      .describe("Linear and Conv2d layers that get a pair: ends of their names, or re: and a regular expression."),
+    init: z
+      .enum(["kaiming_uniform", "gaussian"])
+      .default("kaiming_uniform")
+      .describe("How A starts (peft's default, or normal with deviation 1 / rank); B starts at zero."),
+    rslora: z.boolean().default(false).describe("Rank-stabilised: the factor is alpha / sqrt(rank)."),
+    quantize_base: z
+      .boolean()
+      .default(false)
+      .describe("Keep the frozen weights in 8 bits: a quarter of the memory, small errors."),
+  })
+  .optional()
+  .describe("Train low-rank adapters (LoRA) over the frozen model in place of its weights.");
+
+/** The adapters leave nothing else to train, so what also says what is trained contradicts them. */
+function checkLora(
+  config: {
+    lora?: object | undefined;
+    freeze: readonly string[];
+    glyph_encoder?: { trainable: boolean };
+    adversarial?: object | undefined;
+  },
+  context: z.RefinementCtx,
+): void {
+  if (config.lora === undefined) return;
+  if (config.freeze.length > 0)
+    context.addIssue({
+      code: "custom",
+      path: ["freeze"],
+      message: "must be empty with lora, which freezes the whole model; narrow lora.targets instead",
+    });
+  if (config.adversarial !== undefined)
+    context.addIssue({
+      code: "custom",
+      path: ["adversarial"],
+      message: "must be absent with lora: its weight is balanced by the gradient of a layer that stays frozen",
+    });
+  if (config.glyph_encoder?.trainable === true)
+    context.addIssue({
+      code: "custom",
+      path: ["glyph_encoder", "trainable"],
+      message: "must be false with lora, which trains the adapters alone",
+    });
+}
+
 /** What both trainers have after their own keys. */
 const common = (defaults: { batch: number; accumulate: number; steps: number; ema: number }) => ({
   train_batch_size: positiveInt.default(defaults.batch).describe("Samples of one micro-batch (one forward pass)."),
@@ -142,6 +200,7 @@ const common = (defaults: { batch: number; accumulate: number; steps: number; em
     .array(z.string().min(1))
     .default([])
     .describe("Module names whose parameters stay fixed, e.g. [encoder, quant_conv]; each must match."),
+  lora,
   output_dir: path
     .optional()
     .describe(
@@ -252,6 +311,7 @@ export const vaeTrainerSchema = z
     ...common({ batch: 16, accumulate: 2, steps: 100_000, ema: 0 }),
   })
   .superRefine(refuseImpossible, checkAlways)
+  .superRefine(checkLora)
   .describe("Training of the autoencoder.");
 
 export const unetTrainerSchema = z
@@ -316,6 +376,7 @@ export const unetTrainerSchema = z
     ...common({ batch: 8, accumulate: 4, steps: 200_000, ema: 0.9999 }),
   })
   .superRefine(refuseImpossible, checkAlways)
+  .superRefine(checkLora)
   .describe("Training of the inpainting UNet.");
 
 /** A checked configuration of `VAETrainer`, every default filled in, every path absolute. */

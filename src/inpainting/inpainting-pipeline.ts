@@ -1,5 +1,6 @@
 /** VAE, UNet and glyph encoder as one: images with masks and texts in, repainted images out. */
 import { join } from "node:path";
+import { type AdapterRequest, checkWeight, nativeAdapter, openAdapters } from "../adapters/apply-adapters.ts";
 import { loadNative } from "../addon/binding.ts";
 import { resolveDevice } from "../addon/devices.ts";
 import type { NativeBatch, NativePipeline } from "../addon/native-types.ts";
@@ -26,6 +27,8 @@ export interface InpaintingPipelineOptions {
   readonly threads?: number;
   /** Samples of one forward pass, default 8. */
   readonly batchSize?: number;
+  /** Low-rank adapters on the UNet; several add up with their weights. */
+  readonly adapters?: readonly AdapterRequest[];
   readonly signal?: AbortSignal;
 }
 
@@ -56,7 +59,7 @@ export interface SamplingOptions {
 /**
  * The inpainting diffusion model.
  *
- * Create throws ERR_MODEL_* for a folder that can't be used, ERR_LIBTORCH_* and ERR_DEVICE for a machine that can't.
+ * Create throws ERR_MODEL_* for a folder that can't be used, ERR_ADAPTER for an adapter that can't, ERR_LIBTORCH_* and ERR_DEVICE for a machine that can't.
  */
 export class InpaintingPipeline {
   readonly #native: NativePipeline;
@@ -72,11 +75,15 @@ export class InpaintingPipeline {
   /** Crop size the UNet was trained with, where its metadata says so. */
   readonly trainedSize: { readonly height: number; readonly width: number } | undefined;
 
+  /** SHA-256 of each adapter's file, in the order of `adapters`. */
+  readonly adapterSha256: readonly string[];
+
   private constructor(
     native: NativePipeline,
     parts: { vae: ModelFolder; unet: ModelFolder; glyph: ModelFolder },
     device: string,
     batchSize: number,
+    adapterSha256: readonly string[],
   ) {
     this.#native = native;
     const facts = parts.unet.metadata["inpainting"] as Partial<InpaintingFacts> | undefined;
@@ -86,6 +93,7 @@ export class InpaintingPipeline {
     this.device = device;
     this.unetSha256 = parts.unet.metadata.sha256[weightsFile] ?? "";
     this.trainedSize = trainedSize(parts.unet);
+    this.adapterSha256 = adapterSha256;
   }
 
   static async create(options: InpaintingPipelineOptions): Promise<InpaintingPipeline> {
@@ -93,6 +101,7 @@ export class InpaintingPipeline {
     const vae = await readModelFolder(join(models, "vae"), "vae", signal);
     const unet = await readModelFolder(join(models, "unet"), "unet", signal);
     const glyph = await readModelFolder(join(models, "glyph_encoder"), "glyph_encoder", signal);
+    const adapters = await openAdapters(unet, options.adapters ?? []);
     throwIfAborted(signal);
     const native = await loadNative();
     const device = resolveDevice(options.device ?? "auto", native.info());
@@ -121,8 +130,10 @@ export class InpaintingPipeline {
       maskedFill: facts.maskedFill ?? "0",
       scalingFactor: facts.scalingFactor ?? numberOf(vae, "scaling_factor"),
       predictionType: facts.predictionType ?? "epsilon",
+      ...(adapters.length === 0 ? {} : { adapters: adapters.map(nativeAdapter) }),
     });
-    return new InpaintingPipeline(pipeline, { vae, unet, glyph }, device, options.batchSize ?? 8);
+    const hashes = adapters.map(({ adapter }) => adapter.sha256);
+    return new InpaintingPipeline(pipeline, { vae, unet, glyph }, device, options.batchSize ?? 8, hashes);
   }
 
   /**
@@ -165,6 +176,18 @@ export class InpaintingPipeline {
     } finally {
       options.signal?.removeEventListener("abort", stop);
     }
+  }
+
+  /**
+   * Gives the adapters other weights, one for each in the order of `adapters`; 0 takes one away, and with all at 0 the
+   * UNet has its original weights, bit for bit. Throws ERR_INVALID_ARGUMENT, ERR_CLOSED.
+   */
+  async setAdapterWeights(weights: readonly number[]): Promise<void> {
+    if (this.#closed) throw codedError("ERR_CLOSED", "The pipeline is closed");
+    weights.forEach((weight, index) => {
+      checkWeight(weight, String(index));
+    });
+    await this.#native.setAdapterWeights(weights);
   }
 
   async close(): Promise<void> {

@@ -90,13 +90,16 @@ export async function removeFolder(path: string): Promise<void> {
 }
 
 /** Writes a small file through a temporary one. */
-export async function writeTextFile(path: string, text: string): Promise<void> {
+export const writeTextFile = (path: string, text: string): Promise<void> => writeBinaryFile(path, text);
+
+/** Writes bytes through a temporary file. Throws ERR_OUTPUT. */
+export async function writeBinaryFile(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = temporaryName(path);
   try {
     await mkdir(dirname(path), { recursive: true });
     const handle = await open(temporary, "w");
     try {
-      await handle.writeFile(text);
+      await handle.writeFile(content);
       await handle.sync();
     } finally {
       await handle.close();

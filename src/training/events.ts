@@ -58,6 +58,8 @@ export interface CheckpointEvent {
   readonly path: string;
   readonly bytes: number;
   readonly reason: "interval" | "end" | "abort";
+  /** What is trained in place of the weights, in words. */
+  readonly adapter?: string;
 }
 
 export interface WarningEvent {
@@ -104,6 +106,8 @@ export interface DoneEvent {
   readonly skipped?: SkippedSummary;
   /** Samples that the latent cache had, and that it had to make. */
   readonly cache?: { readonly hits: number; readonly made: number };
+  /** What was trained in place of the weights, in words. */
+  readonly adapter?: string;
 }
 
 export type TrainingEvent = StepEvent | ValidationEvent | SampleEvent | CheckpointEvent | WarningEvent | DoneEvent;

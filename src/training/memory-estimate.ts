@@ -1,7 +1,7 @@
 /** How much memory a run will need. Weights and optimizer are counted; the rest is a guess from runs on a CPU. */
 
 export interface MemoryEstimate {
-  /** Bytes of all weights, trained and frozen, as float32. */
+  /** Bytes of all weights, trained and frozen, as float32; quantized ones as 8 bits. */
   readonly weights: number;
   readonly gradients: number;
   /** Two moments, of 4 bytes or of about 1. */
@@ -17,6 +17,8 @@ export interface MemoryEstimate {
 export interface MemoryInput {
   readonly weightValues: number;
   readonly trainableValues: number;
+  /** Of weightValues, those kept in 8 bits. */
+  readonly quantizedValues?: number;
   readonly ema: boolean;
   readonly precision: "fp32" | "bf16" | "fp16";
   /** Bits of a stored moment. */
@@ -48,7 +50,7 @@ const checkpointedShare = 0.7;
 const runtimeBytes = 350 * 2 ** 20;
 
 export function estimateMemory(input: MemoryInput): MemoryEstimate {
-  const weights = input.weightValues * 4;
+  const weights = input.weightValues * 4 - (input.quantizedValues ?? 0) * 3;
   const gradients = input.trainableValues * 4;
   const optimizer = input.trainableValues * (input.stateBits === 8 ? 2 : 8);
   const ema = input.ema ? input.trainableValues * 4 : 0;

@@ -1,5 +1,6 @@
 /** The README.md of an exported model: data, hyper-parameters, measured quality, limits. */
 import type { TrainerConfig } from "../config/training-config.ts";
+import type { AdapterPlan } from "./adapter-plan.ts";
 import type { Losses } from "./events.ts";
 import type { TrainingPlan } from "./training-plan.ts";
 
@@ -73,7 +74,9 @@ export function modelCard(name: string, config: TrainerConfig, plan: TrainingPla
     ["augmentation", describeAugmentation(config)],
     ["precision", config.precision],
     ["averaged weights", summary.ema ? `EMA, decay ${config.ema_decay}` : "no"],
-    ["frozen", config.freeze.length === 0 ? "nothing" : config.freeze.join(", ")],
+    ...(plan.adapter === undefined
+      ? ([["frozen", config.freeze.length === 0 ? "nothing" : config.freeze.join(", ")]] as [string, string][])
+      : adapterRows(plan.adapter)),
     ["seed", String(config.seed)],
   ];
   return `# ${name}
@@ -102,6 +105,12 @@ ${number(plan.parameters.trainable)} of ${number(plan.parameters.total)} paramet
 ${limits[config.kind]}
 `;
 }
+
+const adapterRows = (adapter: AdapterPlan): [string, string][] => [
+  ["adapter", adapter.description],
+  ["adapted", adapter.targets.join(", ")],
+  ["frozen", adapter.quantizedBase ? "the whole model, in 8 bits while training" : "the whole model"],
+];
 
 const validated = ({ validated: how }: TrainingSummary): string =>
   how === undefined ? "" : ` (${how.batches} batches, ${how.samples} samples, after step ${how.step})`;

@@ -2,6 +2,7 @@
 import type { AdversarialOptions, ModelFiles, NativeTrainerOptions } from "../addon/native-types.ts";
 import type { TrainerConfig, VAETrainerConfig } from "../config/training-config.ts";
 import { type ModelFolder, numberOf, stagedFiles } from "../models/model-folder.ts";
+import { alphaOf, loraLayers } from "./adapter-plan.ts";
 import { type TrainingModels, textProjection } from "./training-plan.ts";
 
 export function nativeOptions(config: TrainerConfig, models: TrainingModels, device: string): NativeTrainerOptions {
@@ -34,6 +35,18 @@ export function nativeOptions(config: TrainerConfig, models: TrainingModels, dev
     emaDecay: config.ema_decay,
     augment: config.augment,
     freeze: config.freeze,
+    ...(config.lora === undefined
+      ? {}
+      : {
+          lora: {
+            layers: loraLayers(models.model, config.lora),
+            rank: config.lora.rank,
+            alpha: alphaOf(config.lora),
+            rslora: config.lora.rslora,
+            init: config.lora.init,
+            quantizeBase: config.lora.quantize_base,
+          },
+        }),
   };
   if (config.kind === "vae") {
     return {

@@ -14,6 +14,7 @@ const mustAgree = {
     "data.width",
     "data.buckets",
     "freeze",
+    "lora",
   ],
   unet: [
     "kind",
@@ -25,6 +26,7 @@ const mustAgree = {
     "data.buckets",
     "cache.variants",
     "freeze",
+    "lora",
     "glyph_encoder.trainable",
     "glyph_encoder.fit",
     "loss.prediction_type",

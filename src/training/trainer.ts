@@ -10,11 +10,13 @@ import { removeLeftovers, writeTextFile } from "../models/files.ts";
 import { type Logger, silentLogger } from "../telemetry/logger.ts";
 import { type MetricsFile, openMetricsFile } from "../telemetry/metrics-file.ts";
 import { packageVersion } from "../telemetry/package-version.ts";
+import { exportAdapter } from "./adapter-export.ts";
+import { type AdapterPlan, checkAdapterTrained } from "./adapter-plan.ts";
 import { type Checkpoint, listCheckpoints, openCheckpoint, setAside, writeCheckpoint } from "./checkpoints.ts";
 import type { Losses, TrainingEvent, ValidationEvent, WarningEvent } from "./events.ts";
 import { isBelow } from "./frozen-modules.ts";
 import { checkBatch } from "./micro-batches.ts";
-import type { TrainingSummary } from "./model-card.ts";
+import { modelCard, type TrainingSummary } from "./model-card.ts";
 import { nativeOptions } from "./native-options.ts";
 import { checkResume } from "./resume.ts";
 import { openTensorBoardLog, type TensorBoardLog } from "./tensorboard-log.ts";
@@ -36,6 +38,11 @@ export interface TrainerOptions {
   readonly logger?: Logger;
   /** "latest" (of the run folder), a run folder, or a checkpoint folder. */
   readonly resumeFrom?: string;
+}
+
+export interface ExportOptions {
+  /** Of a run with `lora` also write `DIR/merged`: a model folder with the adapter added to the weights. Default: no. */
+  readonly merged?: boolean;
 }
 
 /** Where the parts come from; tests put their own here. */
@@ -80,7 +87,8 @@ export async function assembleTrainer(
   const device = resolveDevice(config.device, info);
   const native = await binding.createTrainer(nativeOptions(config, models, device));
   try {
-    checkFrozen(native, config.freeze);
+    if (plan.adapter === undefined) checkFrozen(native, config.freeze);
+    else checkAdapterTrained(native, plan.adapter, logger);
     if (resumed !== undefined) await native.loadState(resumed.path);
     throwIfAborted(signal);
     data.useEncoder?.(native);
@@ -310,8 +318,26 @@ export abstract class Trainer {
     await run.exclusive(() => writeCheckpoint(resolve(dir), run.checkpointState(), (to) => run.native.saveState(to)));
   }
 
-  /** Writes a model folder to `dir`: graph, weights (averaged where EMA is on), config, metadata with hashes, model card. */
-  abstract exportModel(dir: string): Promise<void>;
+  /**
+   * Writes a model folder to `dir`: graph, weights (averaged where EMA is on), config, metadata with hashes, model card.
+   * Of a run with `lora` the adapter's folder: files for peft, diffusers and kohya's readers, and a card.
+   */
+  abstract exportModel(dir: string, options?: ExportOptions): Promise<void>;
+
+  /** The adapter's folder. */
+  protected async exportAdapterFolder(folder: string, plan: AdapterPlan): Promise<void> {
+    const { run, models } = this.parts;
+    await run.exclusive(() =>
+      exportAdapter(folder, {
+        base: models.model,
+        name: run.config.name,
+        plan,
+        step: run.step,
+        card: modelCard(run.config.name, run.config, run.plan, this.summary()),
+        write: (file) => run.native.exportWeights({ adapter: file }, run.config.ema_decay > 0),
+      }),
+    );
+  }
 
   /** Stops what is running, frees the device, joins the thread. Can be called twice. */
   close(): Promise<void> {

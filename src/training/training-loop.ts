@@ -341,8 +341,11 @@ async function saveCheckpoint(run: TrainingRun, reason: CheckpointEvent["reason"
     writeCheckpoint(path, run.checkpointState(), (to) => run.native.saveState(to)),
   );
   await pruneCheckpoints(folder, run.config.checkpoint.keep);
-  return { type: "checkpoint", step: run.step, path, bytes, reason };
+  return { type: "checkpoint", step: run.step, path, bytes, reason, ...adapterOf(run) };
 }
+
+const adapterOf = ({ plan }: TrainingRun): { adapter?: string } =>
+  plan.adapter === undefined ? {} : { adapter: plan.adapter.description };
 
 function reportSkipped(run: TrainingRun): void {
   const summary = run.skipped.summary();
@@ -371,5 +374,6 @@ function doneEvent(run: TrainingRun, losses: Losses, validation: Losses | undefi
     seconds,
     ...(skipped.count === 0 ? {} : { skipped }),
     ...(cache === undefined ? {} : { cache }),
+    ...adapterOf(run),
   };
 }

@@ -12,6 +12,7 @@ import {
   sizeMultiple,
 } from "../models/model-folder.ts";
 import type { SafetensorsHeader, TensorInfo } from "../models/safetensors-header.ts";
+import { type AdapterPlan, loraLayers, planAdapter } from "./adapter-plan.ts";
 import { countParameters, type ParameterCounts } from "./frozen-modules.ts";
 import { estimateMemory, type MemoryEstimate } from "./memory-estimate.ts";
 
@@ -37,6 +38,8 @@ export interface TrainingPlan {
   readonly samplesPerEpoch: number;
   readonly epochs: number;
   readonly parameters: ParameterCounts;
+  /** The adapters that are trained in place of the weights. */
+  readonly adapter?: AdapterPlan;
   /** Values of the networks that are only run. */
   readonly helperParameters: number;
   /** What the perceptual network is; never "lpips" unless it is. */
@@ -114,6 +117,18 @@ export function checkFit(config: TrainerConfig, models: TrainingModels): void {
     textProjection(models);
   }
   if (config.data.buckets !== undefined) bucketSizes(config.data, config.data.buckets.aspects, multiple);
+  if (config.lora !== undefined) loraLayers(models.model, config.lora);
+  if (
+    config.lora !== undefined &&
+    textProjection(models)?.weights === undefined &&
+    textProjection(models) !== undefined
+  ) {
+    throw codedError(
+      "ERR_CONFIG_INVALID",
+      `lora: ${models.model.path} has no trained text_projection.safetensors, and adapters alone can't replace it; train the UNet first`,
+      { details: { path: models.model.path } },
+    );
+  }
   for (const key of ["height", "width"] as const) {
     const value = config.data[key];
     if (value % multiple !== 0) {
@@ -158,7 +173,11 @@ export function planTraining(
 ): TrainingPlan {
   checkFit(config, models);
   const trained = trainableWeights(config, models);
-  const parameters = countParameters(trained, config.freeze);
+  const adapter = config.lora === undefined ? undefined : planAdapter(models.model, config.lora);
+  const parameters =
+    adapter === undefined
+      ? countParameters(trained, config.freeze)
+      : { total: trained.values + adapter.values, trainable: adapter.values, frozen: trained.values };
   const trainsGlyphEncoder = config.kind === "unet" && config.glyph_encoder.trainable;
   const helpers = [models.vae, trainsGlyphEncoder ? undefined : models.glyphEncoder, models.perceptual];
   const helperParameters = helpers.reduce((sum, folder) => sum + (folder?.weights.values ?? 0), 0);
@@ -175,12 +194,14 @@ export function planTraining(
     samplesPerEpoch,
     epochs: samplesPerEpoch === 0 ? 0 : (config.max_train_steps * effectiveBatch) / samplesPerEpoch,
     parameters,
+    ...(adapter === undefined ? {} : { adapter }),
     helperParameters,
     ...(config.kind === "vae" && models.perceptual !== undefined && config.perceptual !== undefined
       ? { perceptual: perceptualName(models.perceptual, config.perceptual.network) }
       : {}),
     memory: estimateMemory({
-      weightValues: trained.values + helperParameters,
+      weightValues: parameters.total + helperParameters,
+      quantizedValues: adapter?.quantizedValues ?? 0,
       trainableValues: parameters.trainable,
       ema: config.ema_decay > 0,
       precision: config.precision,

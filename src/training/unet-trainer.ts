@@ -1,12 +1,14 @@
 /** Trains the inpainting UNet. */
+import { copyFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { loadConfig } from "../config/load-config.ts";
 import type { UNetTrainerConfig, UNetTrainerConfigInput } from "../config/training-config.ts";
 import type { InpaintingFacts } from "../models/inpainting-facts.ts";
 import { glyphSize, numberOf, textProjectionFile, weightsFile } from "../models/model-folder.ts";
+import { mergedFolder, writeMerged } from "./adapter-export.ts";
 import { modelCard } from "./model-card.ts";
 import { copyModelFolder, exportModelFolder } from "./model-export.ts";
-import { assembleTrainer, Trainer, type TrainerOptions, type TrainerParts } from "./trainer.ts";
+import { assembleTrainer, type ExportOptions, Trainer, type TrainerOptions, type TrainerParts } from "./trainer.ts";
 import { trainerSources } from "./trainer-sources.ts";
 import { textProjection } from "./training-plan.ts";
 
@@ -28,17 +30,31 @@ export class UNetTrainer extends Trainer {
   /**
    * Writes the UNet's model folder to `dir`, with `text_projection.safetensors` where there is such a layer. A glyph
    * encoder that was trained too goes to `dir/glyph_encoder`. `exportPipeline` puts everything where the anonymizer
-   * looks for it.
+   * looks for it. Of a run with `lora`: the adapter's folder, and with `merged` the UNet with the adapter added below it.
    */
-  async exportModel(dir: string): Promise<void> {
-    await this.#export(resolve(dir));
+  async exportModel(dir: string, options: ExportOptions = {}): Promise<void> {
+    this.checkOpen();
+    const folder = resolve(dir);
+    const { adapter } = this.parts.run.plan;
+    if (adapter === undefined) return this.#export(folder);
+    await this.exportAdapterFolder(folder, adapter);
+    if (options.merged === true) await this.#export(join(folder, mergedFolder), { adapter: folder });
   }
 
-  /** Writes a complete `models` folder for the anonymizer: `unet`, `vae` and `glyph_encoder` below `dir`. */
+  /**
+   * Writes a complete `models` folder for the anonymizer: `unet`, `vae` and `glyph_encoder` below `dir`. Of a run with
+   * `lora` the UNet has the adapter added, and `adapter` holds it on its own.
+   */
   async exportPipeline(dir: string): Promise<void> {
-    const { models } = this.parts;
+    this.checkOpen();
+    const { models, run } = this.parts;
     const folder = resolve(dir);
-    await this.#export(join(folder, "unet"), join(folder, "glyph_encoder"));
+    const adapter = join(folder, "adapter");
+    if (run.plan.adapter !== undefined) await this.exportAdapterFolder(adapter, run.plan.adapter);
+    await this.#export(join(folder, "unet"), {
+      glyphFolder: join(folder, "glyph_encoder"),
+      ...(run.plan.adapter === undefined ? {} : { adapter }),
+    });
     await copyModelFolder(models.vae!, join(folder, "vae"));
     if (!this.#config.glyph_encoder.trainable)
       await copyModelFolder(models.glyphEncoder!, join(folder, "glyph_encoder"));
@@ -48,8 +64,11 @@ export class UNetTrainer extends Trainer {
     return this.parts.run.config as UNetTrainerConfig;
   }
 
-  /** A trained glyph encoder goes to `glyphFolder`, by default into the UNet's folder. */
-  async #export(unetFolder: string, glyphFolder?: string): Promise<void> {
+  /** A trained glyph encoder goes to `glyphFolder`, by default into the UNet's folder; `adapter` is merged. */
+  async #export(
+    unetFolder: string,
+    { glyphFolder, adapter }: { glyphFolder?: string; adapter?: string } = {},
+  ): Promise<void> {
     this.checkOpen();
     const { run, models } = this.parts;
     const config = this.#config;
@@ -67,6 +86,11 @@ export class UNetTrainer extends Trainer {
         withTextProjection,
         inpainting: () => this.#facts(withTextProjection, glyphHash),
         write: async (files, folder) => {
+          if (adapter !== undefined) {
+            if (files.textProjection !== undefined)
+              await copyFile(join(models.model.path, textProjectionFile), files.textProjection);
+            return writeMerged(models.model, adapter, files.model);
+          }
           if (!config.glyph_encoder.trainable) return run.native.exportWeights(files, useEma);
           glyphHash = await exportModelFolder(glyphFolder ?? join(folder, "glyph_encoder"), {
             source: models.glyphEncoder!,

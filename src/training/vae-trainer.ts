@@ -1,11 +1,12 @@
 /** Trains an AutoencoderKL. */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { loadConfig } from "../config/load-config.ts";
 import type { VAETrainerConfigInput } from "../config/training-config.ts";
+import { mergedFolder, writeMerged } from "./adapter-export.ts";
 import { measureScalingFactor } from "./latent-scale.ts";
 import { modelCard } from "./model-card.ts";
-import { exportModelFolder } from "./model-export.ts";
-import { assembleTrainer, Trainer, type TrainerOptions, type TrainerParts } from "./trainer.ts";
+import { type ExportRequest, exportModelFolder } from "./model-export.ts";
+import { assembleTrainer, type ExportOptions, Trainer, type TrainerOptions, type TrainerParts } from "./trainer.ts";
 import { trainerSources } from "./trainer-sources.ts";
 
 /**
@@ -38,22 +39,33 @@ export class VAETrainer extends Trainer {
 
   /**
    * Writes a model folder to `dir`. Where the encoder was trained, `scaling_factor` in its config.json is measured anew
-   * on held-out crops, so that a UNet trained on it sees latents of unit variance; a frozen encoder's stays.
+   * on held-out crops, so that a UNet trained on it sees latents of unit variance; a frozen encoder's stays. Of a run with
+   * `lora`: the adapter's folder, and with `merged` such a model folder below it.
    */
-  override async exportModel(dir: string): Promise<void> {
+  override async exportModel(dir: string, options: ExportOptions = {}): Promise<void> {
     this.checkOpen();
     const { run, models } = this.parts;
+    const folder = resolve(dir);
+    if (run.plan.adapter === undefined) {
+      return this.#exportFolder(folder, (files) => run.native.exportWeights(files, run.config.ema_decay > 0));
+    }
+    await this.exportAdapterFolder(folder, run.plan.adapter);
+    if (options.merged === true)
+      await this.#exportFolder(join(folder, mergedFolder), ({ model }) => writeMerged(models.model, folder, model));
+  }
+
+  async #exportFolder(folder: string, write: ExportRequest["write"]): Promise<void> {
+    const { run, models } = this.parts;
     const summary = this.summary();
-    const useEma = run.config.ema_decay > 0;
     await run.exclusive(async () => {
-      const scalingFactor = await measureScalingFactor(run, useEma);
-      await exportModelFolder(resolve(dir), {
+      const scalingFactor = await measureScalingFactor(run, run.config.ema_decay > 0);
+      await exportModelFolder(folder, {
         source: models.model,
         name: run.config.name,
         card: modelCard(run.config.name, run.config, run.plan, summary),
         training: summary,
         ...(scalingFactor === undefined ? {} : { config: { scaling_factor: scalingFactor } }),
-        write: (files) => run.native.exportWeights(files, useEma),
+        write,
       });
     });
   }

@@ -1,7 +1,15 @@
 /** The command line `anonymizer-train`: reads the arguments, runs one command, gives the exit code. */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { packageVersion } from "../../index.ts";
+import { adapterFormats, packageVersion } from "../../index.ts";
 import { printError, type Terminal, toCoded } from "../terminal.ts";
+import {
+  type ConvertCommandOptions,
+  convert,
+  type InspectCommandOptions,
+  inspect,
+  type MergeCommandOptions,
+  merge,
+} from "./adapter-commands.ts";
 import { buildCache, type CacheCommandOptions, clearCache, verifyCache } from "./cache-commands.ts";
 import {
   type InitOptions,
@@ -31,6 +39,8 @@ Examples:
   anonymizer-train vae --config configs/vae.yaml --set train_batch_size=8 --set data.manifest=data/manifest.jsonl
   anonymizer-train vae --config configs/vae.yaml --resume
   anonymizer-train cache build --config configs/unet.yaml --set cache.dir=cache
+  anonymizer-train unet --config configs/unet.yaml --set lora.rank=16
+  anonymizer-train adapter convert runs/unet/adapter --to kohya --out kohya
 `;
 
 /** Resolves to the exit code; never rejects. `signal` stops the work. */
@@ -78,6 +88,7 @@ function buildProgram(terminal: Terminal, signal: AbortSignal): Command {
       .option("--json", "log every event as a line of JSON on stderr; print the dry run as JSON")
       .option("--set <key=value>", "set any key of the configuration; repeat for more", collect, [])
       .option("--out <dir>", "run folder, instead of output_dir")
+      .option("--merged", "of a run with lora also write the model with the adapter added")
       .addOption(
         new Option("--log <level>", "also log to stderr as JSON; silent unless --json is given").choices([
           "silent",
@@ -124,6 +135,30 @@ function buildProgram(terminal: Terminal, signal: AbortSignal): Command {
   cacheCommand("clear", "Remove the entries of the configuration.")
     .option("--all", "remove those of every configuration in that folder")
     .action((options: CacheCommandOptions & { all?: boolean }) => clearCache(options, terminal, signal));
+  const adapter = program.command("adapter").description("Look into, convert and merge low-rank adapters (LoRA).");
+  adapter
+    .command("inspect")
+    .description("Print format, rank, strength and layers of an adapter.")
+    .argument("<path>", "folder or safetensors file")
+    .option("--model <dir>", "the UNet or VAE it adapts; checks that it fits")
+    .option("--json", "print JSON")
+    .action((path: string, options: InspectCommandOptions) => inspect(path, options, terminal));
+  adapter
+    .command("convert")
+    .description("Write an adapter in another format.")
+    .argument("<path>", "folder or safetensors file")
+    .addOption(new Option("--to <format>", "format to write").choices([...adapterFormats]).makeOptionMandatory())
+    .requiredOption("--out <dir>", "folder that is made")
+    .option("--model <dir>", "the UNet or VAE it adapts; needed for kohya files of other programs")
+    .action((path: string, options: ConvertCommandOptions) => convert(path, options, terminal));
+  adapter
+    .command("merge")
+    .description("Add adapters to a model's weights and write it as a model folder.")
+    .requiredOption("--model <dir>", "the UNet or VAE to start from")
+    .requiredOption("--adapter <path[=weight]>", "folder or safetensors file; repeat for more", collect, [])
+    .requiredOption("--out <dir>", "model folder that is made")
+    .option("--any-base", "also merge adapters that were trained on other weights of the same shapes")
+    .action((options: MergeCommandOptions) => merge(options, terminal));
 
   const config = program.command("config").description("Make, check and bring forward configurations.");
   config

@@ -22,9 +22,13 @@ export function planSummary(plan: TrainingPlan): string {
       "parameters",
       `${count(p.trainable)} trained, ${count(p.frozen)} frozen, ${count(plan.helperParameters)} in networks that are only run`,
     ],
+    ...(plan.adapter === undefined ? [] : [["adapter", adapterText(plan.adapter)]]),
     ...(plan.perceptual === undefined ? [] : [["perceptual", plan.perceptual]]),
   ]);
 }
+
+const adapterText = ({ description, targets, quantizedBase }: NonNullable<TrainingPlan["adapter"]>): string =>
+  `${description}: ${targets.join(", ")}${quantizedBase ? "; the model below in 8 bits" : ""}`;
 
 export function memorySummary(plan: TrainingPlan): string {
   const { memory } = plan;

@@ -24,6 +24,7 @@ export interface TrainOptions {
   readonly json?: boolean;
   readonly set: readonly string[];
   readonly out?: string;
+  readonly merged?: boolean;
   readonly log?: LogLevel;
 }
 
@@ -61,6 +62,12 @@ export async function train(
         `${planSummary(trainer.plan)}\nrun folder  ${trainer.outputDir}\ndevice      ${trainer.device}\n`,
       );
       await showProgress(trainer, terminal.stderr);
+    }
+    if (trainer.plan.adapter !== undefined) {
+      const adapter = join(trainer.outputDir, "adapter");
+      await trainer.exportModel(adapter, { merged: options.merged === true });
+      terminal.stdout.write(`${adapter}\n`);
+      return;
     }
     const models = join(trainer.outputDir, "models");
     if (trainer instanceof UNetTrainer) await trainer.exportPipeline(models);

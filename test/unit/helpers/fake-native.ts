@@ -31,6 +31,7 @@ export class FakeTrainer implements NativeTrainer {
   readonly settings: FakeSettings;
   readonly calls: { step: number; sizes: number[] }[] = [];
   readonly parameters: readonly NativeParameterInfo[];
+  readonly adaptedBaseBytes = 0;
   weights = [0.5, -0.25, 1];
   moments = [0, 0, 0];
   closed = false;
