@@ -26,6 +26,8 @@ export interface LoaderOptions {
   readonly worldSize?: number;
   /** Number of the first batch; default 0. */
   readonly startBatch?: number;
+  /** From one batch to the next; default 1. */
+  readonly batchStride?: number;
   /** Whether batches carry masks. */
   readonly masks: boolean;
   /** Mask edges go outwards to multiples of this many pixels (8: whole latents); default 1. */
@@ -99,7 +101,7 @@ class Loader implements BatchLoader {
 
   constructor(dataset: DocumentDataset, options: LoaderOptions) {
     const whole = (
-      name: "batchSize" | "height" | "width" | "startBatch" | "prefetch" | "maskGrid",
+      name: "batchSize" | "height" | "width" | "startBatch" | "prefetch" | "maskGrid" | "batchStride",
       least: number,
       fallback?: number,
     ): number => {
@@ -111,6 +113,7 @@ class Loader implements BatchLoader {
     };
     whole("batchSize", 1);
     whole("prefetch", 0, 2);
+    whole("batchStride", 1, 1);
     this.#next = whole("startBatch", 0, 0);
     this.#size = { height: whole("height", 8), width: whole("width", 8), maskGrid: whole("maskGrid", 1, 1) };
     this.#dataset = dataset;
@@ -183,7 +186,8 @@ class Loader implements BatchLoader {
 
   #fill(ready: number): void {
     while (!this.#closed && this.#queue.length < ready) {
-      const batch = this.#batch(this.#next++);
+      const batch = this.#batch(this.#next);
+      this.#next += this.#options.batchStride ?? 1;
       // Rejections are handed over by next(); a batch nobody takes any more must not count as unhandled.
       const settled = batch.then(
         () => undefined,
@@ -226,14 +230,15 @@ class Loader implements BatchLoader {
 
   async #sample(position: number): Promise<Sample> {
     const { seed, glyph } = this.#options;
+    const place = this.#sampler.placeOf(position);
     const tries = Math.min(maxReplacements, this.#sampler.size);
     for (let attempt = 0; attempt < tries; attempt++) {
       if (this.#closed) throw codedError("ERR_ABORTED", "The loader was closed");
       throwIfAborted(this.#options.signal);
-      const { record, region, id } = this.#dataset.samples[this.#sampler.sampleAt(position + attempt)]!;
+      const { record, region, id } = this.#dataset.samples[this.#sampler.at(place + attempt)]!;
       try {
         const page = await this.#page(record);
-        const random = new Random("crop", seed, position, id);
+        const random = new Random("crop", seed, place, id);
         const crop = await renderCrop(
           page,
           planCrop(page, this.#dataset.records[record]!.regions[region]!, this.#size, random),

@@ -30,6 +30,8 @@ export interface CheckpointState {
   readonly dataset: { readonly manifestSha256: string };
   /** Loader batches already used. The order itself follows from the seed. */
   readonly sampler: { readonly position: number };
+  /** Processes that trained together; absent = 1. `position` counts the batches of one of them. */
+  readonly ranks?: number;
   /** All randomness comes from hashes of these with step, rank and sample id; there is no generator state. */
   readonly seeds: { readonly seed: number; readonly rank: number };
   readonly versions: { readonly package: string; readonly node: string; readonly libtorch: string };

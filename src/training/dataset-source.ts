@@ -2,7 +2,7 @@
 import type { TrainerConfig } from "../config/training-config.ts";
 import type { TrainingBatch } from "../datasets/batch.ts";
 import { DocumentDataset } from "../datasets/dataset.ts";
-import { type BatchLoader, createLoader } from "../datasets/loader.ts";
+import { type BatchLoader, createLoader, type LoaderOptions } from "../datasets/loader.ts";
 import { AnonymizerError } from "../errors.ts";
 import { digestFile } from "../models/files.ts";
 import { glyphSize, sizeMultiple } from "../models/model-folder.ts";
@@ -49,6 +49,7 @@ export async function openTrainingData(
       width,
       seed: config.seed,
       startBatch: request.startBatch,
+      ...sharing(request),
       prefetch: request.split === "train" ? prefetch : 1,
       ...(request.split === "train" ? {} : { cacheBytes: smallCacheBytes }),
       ...forUnet,
@@ -75,6 +76,16 @@ export async function openTrainingData(
       return counts;
     },
   };
+}
+
+/**
+ * In training every rank sees every n-th sample, so that a step takes the same samples whatever the number of ranks. In
+ * validation it takes every n-th batch: there the batches are the same ones.
+ */
+function sharing({ split, startBatch, share }: BatchRequest): Partial<LoaderOptions> {
+  if (share === undefined || share.ranks === 1) return {};
+  if (split === "train") return { rank: share.rank, worldSize: share.ranks };
+  return { startBatch: startBatch + share.rank, batchStride: share.ranks };
 }
 
 async function openIfAny(manifest: string, options: { signal?: AbortSignal }): Promise<DocumentDataset | undefined> {

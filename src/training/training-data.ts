@@ -6,6 +6,8 @@ export interface BatchRequest {
   readonly batchSize: number;
   /** Batches to pass over: where a resumed run goes on. */
   readonly startBatch: number;
+  /** This process among all that train together; each gets samples of its own. Default: alone. */
+  readonly share?: { readonly rank: number; readonly ranks: number };
   readonly signal?: AbortSignal;
 }
 
