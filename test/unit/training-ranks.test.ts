@@ -119,7 +119,13 @@ describe("a rank", () => {
     asRank(0);
     const { error } = await collect(await VAETrainer.create(input()));
     expect(error).toBeUndefined();
-    expect((await readdir(join(folder, "run"))).sort()).toEqual(["checkpoints", "events.jsonl", "run.json", "samples"]);
+    expect((await readdir(join(folder, "run"))).sort()).toEqual([
+      "checkpoints",
+      "events.jsonl",
+      "run.json",
+      "samples",
+      "tensorboard",
+    ]);
   });
 
   it("validates every second batch and tells the means of all", async () => {
