@@ -183,6 +183,12 @@ const definitions = {
     meaning: "The checkpoint was written by a run with another model or configuration.",
     cure: "Resume with the configuration stored in the checkpoint.",
   },
+  ERR_DISTRIBUTED: {
+    family: "training",
+    meaning:
+      "Processes that train together did not meet, or one was lost or too slow; the others can't go on without it.",
+    cure: "See the output of the process that failed first, then start all again with --resume. If none failed, raise distributed.timeout_seconds, or check MASTER_ADDR, MASTER_PORT and the network.",
+  },
   ERR_OCR_FAILED: {
     family: "detection",
     meaning: "The OCR engine failed.",

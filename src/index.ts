@@ -36,6 +36,7 @@ export { parseOverrides } from "./config/overrides.ts";
 export { listPresets, type Preset } from "./config/presets.ts";
 export type { ConfigProblem } from "./config/problems.ts";
 export { type ConfigKind, configJsonSchema, configKinds } from "./config/schemas.ts";
+export { readWorld, startedByLauncher, type World } from "./config/torchrun-environment.ts";
 export type {
   TrainerConfig,
   UNetTrainerConfig,
@@ -65,6 +66,12 @@ export {
   type SamplingOptions,
 } from "./inpainting/inpainting-pipeline.ts";
 export type { GenerateOptions, Patch, PatchEngine, PatchResult } from "./inpainting/patch.ts";
+export {
+  type LocalRanksOptions,
+  launchLocalRanks,
+  lostOthersExitCode,
+  whenLauncherEnds,
+} from "./launch/local-ranks.ts";
 export type { Replacement } from "./replacement/replacement.ts";
 export { type Report, reportJsonSchema, reportSchema, reportText } from "./report.ts";
 export { createLogger, type Logger } from "./telemetry/logger.ts";

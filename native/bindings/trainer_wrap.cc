@@ -24,6 +24,7 @@ struct Request {
   std::optional<LoraOptions> lora;
   // unet
   UnetObjectiveOptions unet;
+  std::optional<CommunicatorOptions> distributed;
 };
 
 template <typename T>
@@ -48,6 +49,24 @@ AdamWOptions adamw_options(const ObjectReader& o) {
           static_cast<int>(o.integer("stateBits"))};
 }
 
+CommunicatorOptions communicator_options(const ObjectReader& reader) {
+  CommunicatorOptions options;
+  options.rank = static_cast<int>(reader.integer("rank"));
+  options.world_size = static_cast<int>(reader.integer("worldSize"));
+  if (options.world_size < 1 || options.rank < 0 || options.rank >= options.world_size)
+    throw CodedError("ERR_INVALID_ARGUMENT", reader.path() + ".rank must be 0 … worldSize − 1");
+  options.master_address = reader.string("masterAddress");
+  options.master_port = static_cast<int>(reader.integer("masterPort"));
+  options.agent_store = reader.boolean("agentStore");
+  options.key_prefix = reader.string("keyPrefix");
+  options.timeout = std::chrono::milliseconds(static_cast<int64_t>(reader.number("timeoutSeconds") * 1000));
+  options.loopback = reader.boolean("loopback");
+  options.network_interface = reader.string("networkInterface");
+  options.fingerprint = reader.string("fingerprint");
+  options.nccl_library = reader.string("ncclLibrary");
+  return options;
+}
+
 Request parse(const Napi::Value& value) {
   const ObjectReader o(value, "options");
   Request r;
@@ -67,6 +86,12 @@ Request parse(const Napi::Value& value) {
   r.trainer.augment = {augment.number("rotation"), augment.number("brightness"), augment.number("contrast")};
   r.model = model_files(o.object("model"));
   if (o.has("lora")) r.lora = lora_options(o.object("lora"));
+  if (o.has("distributed")) {
+    const ObjectReader distributed = o.object("distributed");
+    r.distributed = communicator_options(distributed);
+    r.trainer.bucket_bytes = distributed.integer("bucketBytes");
+    r.trainer.shard_optimizer = distributed.boolean("shardOptimizer");
+  }
   if (r.kind == "vae") {
     const ObjectReader loss = o.object("vaeLoss");
     r.vae_loss.reduction = one_of<Reduction>(loss, "reduction", {{"mean", Reduction::kMean}, {"sum", Reduction::kSum}});
@@ -103,6 +128,24 @@ Napi::Value losses_to_js(Napi::Env env, const std::vector<std::pair<std::string,
   return numbers_to_js(env, losses);
 }
 
+std::vector<double> numbers_from_js(const Napi::Value& value, const std::string& path) {
+  if (!value.IsArray()) throw CodedError("ERR_INVALID_ARGUMENT", path + " must be an array of numbers");
+  const auto array = value.As<Napi::Array>();
+  std::vector<double> result;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value element = array.Get(i);
+    if (!element.IsNumber()) throw CodedError("ERR_INVALID_ARGUMENT", path + " must be an array of numbers");
+    result.push_back(element.As<Napi::Number>().DoubleValue());
+  }
+  return result;
+}
+
+Napi::Array array_of_numbers(Napi::Env env, const std::vector<double>& values) {
+  Napi::Array result = Napi::Array::New(env, values.size());
+  for (size_t i = 0; i < values.size(); ++i) result.Set(static_cast<uint32_t>(i), Napi::Number::New(env, values[i]));
+  return result;
+}
+
 uint64_t global_step(const Napi::Value& value) {
   if (!value.IsNumber() || value.As<Napi::Number>().Int64Value() < 0)
     throw CodedError("ERR_INVALID_ARGUMENT", "globalStep must be an integer of 0 or more");
@@ -116,11 +159,12 @@ Napi::Function TrainerWrap::define(Napi::Env env) {
       env, "NativeTrainer",
       {InstanceAccessor<&TrainerWrap::parameters>("parameters"),
        InstanceAccessor<&TrainerWrap::adapted_base_bytes>("adaptedBaseBytes"),
-       InstanceMethod<&TrainerWrap::step>("step"), InstanceMethod<&TrainerWrap::compute_loss>("computeLoss"),
+       InstanceMethod<&TrainerWrap::step>("step"), InstanceMethod<&TrainerWrap::exchange>("exchange"),
+       InstanceMethod<&TrainerWrap::compute_loss>("computeLoss"),
        InstanceMethod<&TrainerWrap::gradient_norms>("gradientNorms"),
        InstanceMethod<&TrainerWrap::gradients>("gradients"), InstanceMethod<&TrainerWrap::preview>("preview"),
-       InstanceMethod<&TrainerWrap::encode>("encode"), InstanceMethod<&TrainerWrap::latent_sums>("latentSums"), InstanceMethod<&TrainerWrap::save_state>("saveState"),
-       InstanceMethod<&TrainerWrap::load_state>("loadState"),
+       InstanceMethod<&TrainerWrap::encode>("encode"), InstanceMethod<&TrainerWrap::latent_sums>("latentSums"),
+       InstanceMethod<&TrainerWrap::save_state>("saveState"), InstanceMethod<&TrainerWrap::load_state>("loadState"),
        InstanceMethod<&TrainerWrap::export_weights>("exportWeights"), InstanceMethod<&TrainerWrap::abort>("abort"),
        InstanceMethod<&TrainerWrap::close>("close")});
 }
@@ -133,6 +177,13 @@ Napi::Value TrainerWrap::create(const Napi::CallbackInfo& info) {
     auto* data = env.GetInstanceData<InstanceData>();
     state->device = parse_device(request->device_name);
     state->runner = std::make_unique<JobRunner>(env, request->threads, data->device_lock(state->device.str()));
+    if (info[1].IsFunction()) {
+      // While the trainer is being made it can't be asked to stop by a method of its own.
+      const auto abort = [weak = std::weak_ptr<State>(state)](const Napi::CallbackInfo&) {
+        if (const auto making = weak.lock()) making->runner->thread().abort_posted();
+      };
+      info[1].As<Napi::Function>().Call({Napi::Function::New(env, abort)});
+    }
     return state->runner->run(
         env, env.Undefined(),
         [request, state]() -> JobRunner::Finish {
@@ -144,6 +195,11 @@ Napi::Value TrainerWrap::create(const Napi::CallbackInfo& info) {
                 request->vae_loss, request->adversarial, request->trainer.seed, state->device, request->lora);
           } else {
             objective = std::make_unique<UnetObjective>(request->unet, request->trainer.seed, state->device);
+          }
+          if (request->distributed) {
+            request->distributed->device = state->device;
+            request->trainer.communicator =
+                std::make_shared<Communicator>(*request->distributed, state->runner->thread().abort_flag());
           }
           state->trainer =
               std::make_unique<Trainer>(std::move(objective), request->trainer, state->runner->thread().abort_flag());
@@ -237,6 +293,21 @@ Napi::Value TrainerWrap::step(const Napi::CallbackInfo& info) {
           value.Set("skipped", Napi::Boolean::New(env, result.skipped));
         }
         return value;
+      };
+    });
+  });
+}
+
+Napi::Value TrainerWrap::exchange(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::vector<double> values = numbers_from_js(info[0], "values");
+    const bool stop = info[1].ToBoolean();
+    return submit(info, [values, stop](Trainer& trainer) -> JobRunner::Finish {
+      return [result = trainer.exchange(values, stop)](Napi::Env env) -> Napi::Value {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("values", array_of_numbers(env, result.first));
+        object.Set("stop", result.second);
+        return object;
       };
     });
   });

@@ -9,47 +9,59 @@
 namespace anonymizer {
 
 AdamW::AdamW(std::vector<std::pair<std::string, at::Tensor>> parameters, const AdamWOptions& options)
+    : AdamW(std::move(parameters), options, kAlignment) {
+  auto in_8bit = [&](const at::Tensor& parameter) {
+    return options_.state_bits == 8 && parameter.numel() >= kMin8bitSize;
+  };
+  int64_t full = 0;
+  for (const auto& [name, parameter] : named_) {
+    if (!in_8bit(parameter)) full += parameter.numel();
+  }
+  const at::Tensor exp_avg = at::zeros({full}, flat_gradient_.options());
+  const at::Tensor exp_avg_sq = at::zeros({full}, flat_gradient_.options());
+  int64_t offset = 0;
+  for (size_t i = 0; i < named_.size(); ++i) {
+    const auto& [name, parameter] = named_[i];
+    if (in_8bit(parameter)) {
+      small_.push_back({parameter, gradients_[i], name, Blockwise8bit(parameter.sizes(), true, parameter.device()),
+                        Blockwise8bit(parameter.sizes(), false, parameter.device())});
+      continue;
+    }
+    full_names_.push_back(name);
+    full_parameters_.push_back(parameter);
+    full_gradients_.push_back(gradients_[i]);
+    exp_avgs_.push_back(exp_avg.as_strided(parameter.sizes(), parameter.strides(), offset));
+    exp_avg_sqs_.push_back(exp_avg_sq.as_strided(parameter.sizes(), parameter.strides(), offset));
+    offset += parameter.numel();
+  }
+}
+
+AdamW::AdamW(std::vector<std::pair<std::string, at::Tensor>> parameters, const AdamWOptions& options, int64_t multiple)
     : named_(std::move(parameters)), options_(options) {
   if (named_.empty()) throw CodedError("ERR_INVALID_ARGUMENT", "There is no trainable parameter");
   if (options_.state_bits != 8 && options_.state_bits != 32) {
     throw CodedError("ERR_INVALID_ARGUMENT",
                      "Optimizer states have 8 or 32 bits, not " + std::to_string(options_.state_bits));
   }
-  auto in_8bit = [&](const at::Tensor& parameter) {
-    return options_.state_bits == 8 && parameter.numel() >= kMin8bitSize;
-  };
-  int64_t total = 0, full = 0;
+  const auto up = [](int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; };
   for (const auto& [name, parameter] : named_) {
-    total += parameter.numel();
-    if (!in_8bit(parameter)) full += parameter.numel();
+    parameters_.push_back(parameter);
+    offsets_.push_back(values_);
+    values_ += up(parameter.numel(), kAlignment);
   }
   const auto like = named_.front().second.options().requires_grad(false);
-  flat_gradient_ = at::zeros({total}, like);
-  const at::Tensor exp_avg = at::zeros({full}, like);
-  const at::Tensor exp_avg_sq = at::zeros({full}, like);
+  flat_gradient_ = at::zeros({up(values_, multiple)}, like);
   step_ = at::zeros({}, like);
-  int64_t offset = 0, full_offset = 0;
-  for (const auto& [name, parameter] : named_) {
-    // The kernel wants one memory layout for a parameter and all that belongs to it (channels_last).
-    auto view = [&](const at::Tensor& flat, int64_t at) {
-      return flat.narrow(0, at, parameter.numel()).as_strided(parameter.sizes(), parameter.strides(), at);
-    };
-    parameters_.push_back(parameter);
-    gradients_.push_back(view(flat_gradient_, offset));
-    offset += parameter.numel();
-    if (in_8bit(parameter)) {
-      small_.push_back({parameter, gradients_.back(), name, Blockwise8bit(parameter.sizes(), true, parameter.device()),
-                        Blockwise8bit(parameter.sizes(), false, parameter.device())});
-      continue;
-    }
-    full_names_.push_back(name);
-    full_parameters_.push_back(parameter);
-    full_gradients_.push_back(gradients_.back());
-    exp_avgs_.push_back(view(exp_avg, full_offset));
-    exp_avg_sqs_.push_back(view(exp_avg_sq, full_offset));
-    full_offset += parameter.numel();
-  }
+  gradients_ = views_of(flat_gradient_);
   zero_grad();
+}
+
+std::vector<at::Tensor> AdamW::views_of(const at::Tensor& flat) const {
+  std::vector<at::Tensor> result;
+  // The kernel wants one memory layout for a parameter and all that belongs to it (channels_last).
+  for (size_t i = 0; i < parameters_.size(); ++i)
+    result.push_back(flat.as_strided(parameters_[i].sizes(), parameters_[i].strides(), offsets_[i]));
+  return result;
 }
 
 void AdamW::zero_grad() {
@@ -69,13 +81,12 @@ void AdamW::collect_gradients() {
 at::Tensor AdamW::gradient_norm() {
   at::NoGradGuard no_grad;
   collect_gradients();
-  return flat_gradient_.norm();
+  return norm();
 }
 
-at::Tensor AdamW::step(double learning_rate, const at::Tensor& loss_scale) {
-  at::NoGradGuard no_grad;
+AdamW::Clipped AdamW::clip(const at::Tensor& loss_scale) {
   collect_gradients();
-  at::Tensor norm = flat_gradient_.norm();
+  at::Tensor norm = this->norm();
   const at::Tensor bad = norm.isfinite().logical_not().to(at::kFloat);
   at::Tensor factor;
   if (loss_scale.defined()) {
@@ -88,6 +99,12 @@ at::Tensor AdamW::step(double learning_rate, const at::Tensor& loss_scale) {
   }
   if (factor.defined()) flat_gradient_.mul_(factor);
   step_.add_(1 - bad);
+  return {norm, bad};
+}
+
+at::Tensor AdamW::step(double learning_rate, const at::Tensor& loss_scale) {
+  at::NoGradGuard no_grad;
+  const auto [norm, bad] = clip(loss_scale);
   update(full_parameters_, full_gradients_, exp_avgs_, exp_avg_sqs_, learning_rate, bad);
   for (auto& small : small_) {
     const auto layout = small.parameter.strides();
@@ -127,6 +144,10 @@ std::vector<std::pair<std::string, at::Tensor>> AdamW::state() const {
     result.emplace_back("root_exp_avg_sq." + small.name + ".scales", small.root_exp_avg_sq.scales());
   }
   return result;
+}
+
+void AdamW::load_state(const std::vector<std::pair<std::string, at::Tensor>>& state, const std::string& what) {
+  copy_by_name(this->state(), state, what);
 }
 
 }  // namespace anonymizer

@@ -1,8 +1,10 @@
 #include "training/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
+#include "distributed/sharded_adamw.h"
 #include "engine/device.h"
 #include "io/safetensors.h"
 
@@ -18,6 +20,16 @@ std::string sample_list(const std::vector<uint64_t>& ids) {
   std::string out;
   for (const uint64_t id : ids) out += (out.empty() ? "" : ", ") + std::to_string(id);
   return out;
+}
+
+// What the ranks tell each other: a header, then values.
+enum Header : int64_t { kStop, kKind, kStep, kSamples, kUnusable, kHeaderSize };
+enum Kind : int64_t { kStepping = 1, kExchanging = 2 };
+
+std::vector<at::Tensor> tensors_of(const std::vector<NamedTensor>& named) {
+  std::vector<at::Tensor> result;
+  for (const auto& [name, tensor] : named) result.push_back(tensor);
+  return result;
 }
 
 }  // namespace
@@ -58,9 +70,78 @@ Trainer::Trainer(std::unique_ptr<Objective> objective, const TrainerOptions& opt
       }
     }
   }
-  optimizer_.emplace(trainable, options.optimizer);
+  if (options.communicator) {
+    std::vector<at::Tensor> state;
+    for (const auto& part : objective_->state()) {
+      for (const auto& [name, tensor] : part.tensors) state.push_back(tensor.detach());
+    }
+    options.communicator->broadcast(state, "taking over the weights of rank 0");
+  }
+  if (options.communicator && options.shard_optimizer) {
+    optimizer_ = std::make_unique<ShardedAdamW>(trainable, options.optimizer, *options.communicator);
+  } else {
+    optimizer_ = std::make_unique<AdamW>(trainable, options.optimizer);
+  }
   if (options.precision == at::kHalf) loss_scale_.emplace(options.device);
   if (options.ema_decay > 0) ema_.emplace(trainable, options.ema_decay);
+  if (options.communicator) {
+    auto& ranks = *options.communicator;
+    reducer_ = std::make_unique<GradientReducer>(ranks, tensors_of(trainable), options.bucket_bytes, abort_);
+    if (const AdamW* adversary = objective_->discriminator_optimizer()) {
+      adversary_reducer_ =
+          std::make_unique<GradientReducer>(ranks, tensors_of(adversary->parameters()), options.bucket_bytes, abort_);
+    }
+  }
+}
+
+std::pair<std::vector<double>, bool> Trainer::exchange(const std::vector<double>& values, bool stop) {
+  if (values.size() > kExchanged)
+    throw CodedError("ERR_INVALID_ARGUMENT", "exchange takes at most " + std::to_string(kExchanged) + " values");
+  if (!options_.communicator) return {values, stop};
+  at::Tensor all = at::zeros({kHeaderSize + static_cast<int64_t>(kExchanged)}, at::kDouble);
+  double* data = all.mutable_data_ptr<double>();
+  data[kStop] = stop ? 1 : 0;
+  data[kKind] = kExchanging;
+  std::copy(values.begin(), values.end(), data + kHeaderSize);
+  options_.communicator->all_reduce(all, "exchanging results");
+  if (data[kStop] > 0) return {values, true};
+  if (data[kKind] != kExchanging * options_.communicator->world_size())
+    options_.communicator->fail("exchanging results", "another rank is at another point of the run");
+  return {std::vector<double>(data + kHeaderSize, data + kHeaderSize + values.size()), false};
+}
+
+// Samples of this step over all ranks; the weight of one sample's loss is one part of it. Says also that all are about
+// to take the same step, before anything of it is done. A step that is tried again was agreed on already.
+int64_t Trainer::agree_on_samples(const std::vector<Batch>& batches, uint64_t global_step) {
+  int64_t samples = 0;
+  for (const auto& batch : batches) samples += batch.size();
+  if (!options_.communicator) return samples;
+  if (agreed_ && agreed_->first == global_step) return agreed_->second;
+  const auto ranks = options_.communicator->world_size();
+  const bool unusable = std::any_of(batches.begin(), batches.end(), [](const Batch& batch) {
+    return batch.images.is_floating_point() && !batch.images.isfinite().all().item<bool>();
+  });
+  at::Tensor all = at::zeros({kHeaderSize + static_cast<int64_t>(kExchanged)}, at::kDouble);
+  double* data = all.mutable_data_ptr<double>();
+  data[kKind] = kStepping;
+  data[kStep] = static_cast<double>(global_step);
+  data[kSamples] = static_cast<double>(samples);
+  data[kUnusable] = unusable ? 1 : 0;
+  options_.communicator->all_reduce(all, "agreeing on a step");
+  if (data[kStop] > 0) throw CodedError("ERR_ABORTED", "Another rank asked to stop");
+  if (data[kKind] != kStepping * ranks || data[kStep] != static_cast<double>(global_step) * ranks)
+    options_.communicator->fail("agreeing on a step", "another rank is at another point of the run");
+  // The rank that has it names the sample when it prepares its batch.
+  if (data[kUnusable] > 0 && !unusable) {
+    throw CodedError("ERR_TRAINING_NAN", "Step " + std::to_string(global_step) +
+                                             ": a batch of another rank holds a value that is not finite");
+  }
+  agreed_ = {global_step, static_cast<int64_t>(data[kSamples])};
+  if (unusable) {
+    agreed_.reset();
+    for (const auto& batch : batches) prepare(batch, options_.device);
+  }
+  return agreed_->second;
 }
 
 Loss Trainer::loss_of(const PreparedBatch& batch, uint64_t global_step) {
@@ -70,8 +151,7 @@ Loss Trainer::loss_of(const PreparedBatch& batch, uint64_t global_step) {
 
 StepResult Trainer::step(const std::vector<Batch>& batches, uint64_t global_step) {
   const auto started = std::chrono::steady_clock::now();
-  int64_t samples = 0;
-  for (const auto& batch : batches) samples += batch.size();
+  const int64_t samples = agree_on_samples(batches, global_step);
   optimizer_->zero_grad();
   AdamW* const adversary = objective_->discriminator_optimizer();
   if (adversary != nullptr) adversary->zero_grad();
@@ -85,9 +165,14 @@ StepResult Trainer::step(const std::vector<Batch>& batches, uint64_t global_step
     augment(prepared, options_.augment, context(global_step));
     // Weighted by its share of the samples, so that unequal micro-batches add up to the joined batch exactly.
     const double share = static_cast<double>(batch.size()) / static_cast<double>(samples);
-    auto backward = [&](const at::Tensor& loss) {
-      const at::Tensor weighted = loss * share;
-      (loss_scale_ ? weighted * loss_scale_->value() : weighted).backward();
+    auto backward = [&](const at::Tensor& loss, const std::unique_ptr<GradientReducer>& reducer) {
+      at::Tensor weighted = loss * share;
+      if (loss_scale_) weighted = weighted * loss_scale_->value();
+      if (reducer) {
+        reducer->backward(weighted, /*exchange=*/&batch == &batches.back());
+      } else {
+        weighted.backward();
+      }
     };
     const Loss loss = loss_of(prepared, global_step);
     std::vector<at::Tensor> values{loss.total.detach().to(at::kFloat)};
@@ -104,13 +189,14 @@ StepResult Trainer::step(const std::vector<Batch>& batches, uint64_t global_step
     sums = sums.defined() ? sums + row : row;
     totals.push_back(values[0]);
     abort_.check();
-    backward(loss.total);
+    backward(loss.total, reducer_);
     if (loss.discriminator.defined()) {
       adversary_learns = true;
-      backward(loss.discriminator);
+      backward(loss.discriminator, adversary_reducer_);
     }
   }
   abort_.check();
+  agreed_.reset();
   StepResult result;
   const double factor = learning_rate_factor(options_.schedule, static_cast<int64_t>(global_step));
   result.learning_rate = optimizer_->options().learning_rate * factor;
@@ -127,6 +213,8 @@ StepResult Trainer::step(const std::vector<Batch>& batches, uint64_t global_step
   std::vector<at::Tensor> rows{sums, norm.reshape({1}).to(at::kFloat), bad.reshape({1}), at::stack(totals)};
   if (loss_scale_) rows.push_back(loss_scale_->value().reshape({1}));
   const at::Tensor values = at::cat(rows).to(at::kCPU).to(at::kDouble);
+  if (options_.communicator)
+    options_.communicator->all_reduce(values.narrow(0, 0, static_cast<int64_t>(names.size())), "adding up losses");
   const double* read = values.const_data_ptr<double>();
   const double* after = read + names.size();
   result.grad_norm = after[0];
@@ -145,7 +233,7 @@ StepResult Trainer::step(const std::vector<Batch>& batches, uint64_t global_step
 
 void Trainer::not_finite(uint64_t global_step, const std::vector<std::string>& names, const double* sums,
                          const std::vector<Batch>& batches, const double* totals) {
-  std::string culprit, where;
+  std::string culprit, where = options_.communicator ? " on another rank" : "";
   for (size_t i = names.size(); i-- > 1;) {
     if (!std::isfinite(sums[i])) culprit = "the loss term '" + names[i] + "'";
   }
@@ -229,6 +317,7 @@ LatentSums Trainer::latent_sums(const Batch& batch, bool use_ema) {
 std::vector<std::string> Trainer::save_state(const std::string& folder) const {
   std::vector<std::string> files;
   auto write = [&](const std::string& name, const std::vector<NamedTensor>& tensors) {
+    if (options_.communicator && options_.communicator->rank() != 0) return;
     write_safetensors(folder + "/" + name, tensors);
     files.push_back(name);
   };
@@ -249,7 +338,8 @@ void Trainer::load_state(const std::string& folder) {
   std::vector<NamedTensor> ema;
   if (ema_) ema = read_safetensors(folder + "/ema.safetensors");
   for (const auto& [part, values] : parts) copy_by_name(part.tensors, values, folder + "/" + part.file);
-  copy_by_name(optimizer_state(), optimizer, folder + "/optimizer.safetensors");
+  optimizer_->load_state(optimizer, folder + "/optimizer.safetensors");
+  if (loss_scale_) copy_by_name(loss_scale_->state(), optimizer, folder + "/optimizer.safetensors");
   if (ema_) ema_->load_state(ema, folder + "/ema.safetensors");
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "distributed/gradient_reducer.h"
 #include "optim/adamw.h"
 #include "optim/ema.h"
 #include "optim/loss_scale.h"
@@ -24,6 +25,11 @@ struct TrainerOptions {
   double ema_decay = 0;  // 0 = none
   AugmentOptions augment;
   std::vector<std::string> freeze;
+  // Undefined for a process that trains alone.
+  std::shared_ptr<Communicator> communicator;
+  int64_t bucket_bytes = 25 << 20;
+  // ZeRO stage 1: the optimizer's state is spread over the ranks.
+  bool shard_optimizer = false;
 };
 
 struct StepResult {
@@ -47,7 +53,13 @@ class Trainer {
   // The abort flag must outlive the trainer.
   Trainer(std::unique_ptr<Objective> objective, const TrainerOptions& options, const AbortFlag& abort);
 
+  // With several ranks all of them step together, each with samples of its own; losses and gradient are those of all
+  // samples joined. ERR_ABORTED when another rank asked to stop (by exchange), ERR_DISTRIBUTED when one is gone.
   StepResult step(const std::vector<Batch>& batches, uint64_t global_step);
+  // Adds up `values` (at most kExchanged) over all ranks; `stop` is true when any rank's is. A rank that wants to stop
+  // calls this once, wherever the others are: their next exchange or step sees it.
+  std::pair<std::vector<double>, bool> exchange(const std::vector<double>& values, bool stop);
+  static constexpr size_t kExchanged = 32;
   std::vector<std::pair<std::string, double>> compute_loss(const Batch& batch, uint64_t global_step);
   // L2 norm over all trainable parameters of each weighted term's gradient.
   std::vector<std::pair<std::string, double>> gradient_norms(const Batch& batch, uint64_t global_step);
@@ -60,6 +72,7 @@ class Trainer {
 
   LatentSums latent_sums(const Batch& batch, bool use_ema);
 
+  // Every rank takes part; rank 0 writes.
   std::vector<std::string> save_state(const std::string& folder) const;
   void load_state(const std::string& folder);
   // files: part's file name in checkpoints → path to write.
@@ -73,13 +86,18 @@ class Trainer {
                                const std::vector<Batch>& batches, const double* totals);
   std::vector<NamedTensor> optimizer_state() const;
   StepContext context(uint64_t global_step) const { return {options_.seed, global_step, options_.rank}; }
+  int64_t agree_on_samples(const std::vector<Batch>& batches, uint64_t global_step);
 
   std::unique_ptr<Objective> objective_;
   TrainerOptions options_;
   const AbortFlag& abort_;
-  std::optional<AdamW> optimizer_;
+  std::unique_ptr<AdamW> optimizer_;
   std::optional<Ema> ema_;
   std::optional<LossScale> loss_scale_;
+  // Of several ranks only; the second where there is an adversary.
+  std::unique_ptr<GradientReducer> reducer_, adversary_reducer_;
+  // Samples of all ranks in the step that was agreed on last.
+  std::optional<std::pair<uint64_t, int64_t>> agreed_;
 };
 
 }  // namespace anonymizer

@@ -1,7 +1,7 @@
 /** The addon as the rest of the package uses it: loaded once per thread, with errors of src/errors.ts. */
 import { codedError, isErrorCode } from "../errors.ts";
 import { loadAddon } from "./load.ts";
-import type { NativeBinding, NativePipelineOptions, NativeTrainerOptions } from "./native-types.ts";
+import type { NativeBinding, NativePipelineOptions } from "./native-types.ts";
 
 /** A native error → the error class of its code. Others pass. */
 function translate(error: unknown): unknown {
@@ -54,7 +54,8 @@ export function loadNative(): Promise<NativeBinding> {
         get(object, key) {
           if (key === "then") return undefined;
           if (key === "createTrainer")
-            return async (options: NativeTrainerOptions) => withCodedErrors(await object.createTrainer(options));
+            return async (...args: Parameters<NativeBinding["createTrainer"]>) =>
+              withCodedErrors(await object.createTrainer(...args));
           if (key === "createPipeline")
             return async (options: NativePipelineOptions) => withCodedErrors(await object.createPipeline(options));
           return Reflect.get(object, key) as unknown;

@@ -122,6 +122,30 @@ export interface NativeAdapter {
   }[];
 }
 
+/** This process among those that train together. */
+export interface NativeDistributedOptions {
+  readonly rank: number;
+  readonly worldSize: number;
+  readonly masterAddress: string;
+  readonly masterPort: number;
+  /** The launcher hosts the store; else rank 0 does. */
+  readonly agentStore: boolean;
+  /** Keys of the store that belong to this start of the group. */
+  readonly keyPrefix: string;
+  readonly timeoutSeconds: number;
+  /** Connections stay on this machine. */
+  readonly loopback: boolean;
+  /** "" = the one of the machine's own name. */
+  readonly networkInterface: string;
+  /** Must be the same on all ranks. */
+  readonly fingerprint: string;
+  /** Path of the NCCL addon; "" = Gloo alone. */
+  readonly ncclLibrary: string;
+  readonly bucketBytes: number;
+  /** ZeRO stage 1. */
+  readonly shardOptimizer: boolean;
+}
+
 export interface NativeTrainerOptions {
   readonly kind: "vae" | "unet";
   /** "cpu", "cuda" or "cuda:N". */
@@ -154,6 +178,8 @@ export interface NativeTrainerOptions {
   /** Module names whose parameters stay fixed ("encoder", "quant_conv"). Each must match at least one parameter. */
   readonly freeze: readonly string[];
   readonly lora?: NativeLoraOptions;
+  /** Absent for a process that trains alone. */
+  readonly distributed?: NativeDistributedOptions;
 }
 
 /** What the frozen networks of a UNet's training make of samples; given back in place of pixels. */
@@ -236,8 +262,15 @@ export interface NativeTrainer {
    * One optimizer step: forward and backward over all micro-batches, clip, AdamW, EMA.
    * `globalStep` counts optimizer steps from 0 and seeds noise and augmentation.
    * Rejects with ERR_TRAINING_NAN (weights unchanged), ERR_OUT_OF_MEMORY, ERR_ABORTED, ERR_NATIVE.
+   * With several ranks all step together; losses and gradient are those of all their samples. ERR_ABORTED then also
+   * means that another rank asked to stop, and ERR_DISTRIBUTED that one is gone.
    */
   step(batches: readonly NativeBatch[], globalStep: number): Promise<NativeStepResult>;
+  /**
+   * Adds up to 32 values over all ranks. `stop` is true when any rank's is; a rank that wants to stop calls this once,
+   * and the next step or exchange of the others sees it.
+   */
+  exchange(values: readonly number[], stop: boolean): Promise<{ readonly values: number[]; readonly stop: boolean }>;
   /** Losses without augmentation and update. `globalStep` seeds the noise. */
   computeLoss(batch: NativeBatch, globalStep: number): Promise<NativeLosses>;
   /** Gradient norm of each weighted loss term, without an update: { recon, kl, perceptual } or { denoising }. */
@@ -254,7 +287,7 @@ export interface NativeTrainer {
   preview(batch: NativeBatch, steps: number, useEma: boolean): Promise<HostTensor>;
   /** kind "vae" only (else ERR_INVALID_ARGUMENT). Without augmentation. */
   latentSums(batch: NativeBatch, useEma: boolean): Promise<NativeLatentSums>;
-  /** Writes the training state into an existing folder: model.safetensors, optimizer.safetensors, … Returns the file names. */
+  /** Writes the training state into an existing folder: model.safetensors, optimizer.safetensors, … Returns the file names. Every rank takes part, rank 0 writes. */
   saveState(folder: string): Promise<string[]>;
   loadState(folder: string): Promise<void>;
   /**
@@ -321,7 +354,8 @@ export interface NativeBinding {
   /** Stops every job and joins every thread; for the process's exit. */
   stopAll(): void;
   tensor(host: HostTensor): NativeTensor;
-  createTrainer(options: NativeTrainerOptions): Promise<NativeTrainer>;
+  /** `abortable` gets a function that stops the making, which may wait for other ranks; it rejects with ERR_ABORTED. */
+  createTrainer(options: NativeTrainerOptions, abortable?: (abort: () => void) => void): Promise<NativeTrainer>;
   createPipeline(options: NativePipelineOptions): Promise<NativePipeline>;
   /** Writes the safetensors file `weights` to `out` with adapters added. ERR_ADAPTER, ERR_MODEL_WEIGHTS, ERR_OUTPUT. */
   mergeWeights(options: { weights: string; adapters: readonly NativeAdapter[]; out: string }): Promise<void>;

@@ -190,6 +190,31 @@ const common = (defaults: { batch: number; accumulate: number; steps: number; em
     .default("auto")
     .describe("auto = the first CUDA device, else the CPU."),
   threads: count.max(1024).default(0).describe("CPU threads of the computation; 0 = LibTorch's default."),
+  distributed: z
+    .strictObject({
+      backend: z
+        .enum(["auto", "gloo", "nccl"])
+        .default("auto")
+        .describe("How processes exchange tensors: gloo on the CPU, nccl on CUDA; auto = what fits the device."),
+      timeout_seconds: z
+        .number()
+        .min(1)
+        .max(86_400)
+        .default(600)
+        .describe("A process that does not come along for so long counts as lost, and all end."),
+      zero: z
+        .literal([0, 1])
+        .default(0)
+        .describe("1 = spread AdamW's state over the processes (ZeRO stage 1); the numbers stay the same."),
+      bucket_mb: z
+        .number()
+        .positive()
+        .max(4096)
+        .default(25)
+        .describe("MiB of gradients that are exchanged in one piece while the backward pass goes on."),
+    })
+    .prefault({})
+    .describe("Training by several processes (torchrun, --nproc)."),
   ema_decay: z
     .number()
     .min(0)

@@ -10,7 +10,7 @@ import { Permutation, Sampler, type SamplerOptions } from "./sampler.ts";
 export interface PlannedSample {
   /** Index into `DocumentDataset.samples`. */
   readonly index: number;
-  /** Place in the stream it comes from; with the sample's id it names the crop. */
+  /** Place in the stream it comes from, over all ranks; with the sample's id it names the crop. */
   readonly position: number;
   /** Passes through the data before it. */
   readonly epoch: number;
@@ -52,8 +52,9 @@ function plainOrder(dataset: DocumentDataset, options: BatchOrderOptions): Batch
     batch: (number) => ({
       size: options.size,
       sample(i, attempt) {
-        const position = number * options.batchSize + i;
-        return { index: sampler.sampleAt(position + attempt), position, epoch: sampler.epochAt(position) };
+        const own = number * options.batchSize + i;
+        const position = sampler.placeOf(own);
+        return { index: sampler.at(position + attempt), position, epoch: sampler.epochAt(own) };
       },
     }),
   };
@@ -112,13 +113,14 @@ class BucketOrder implements BatchOrder {
     return {
       size: bucket.size,
       sample: (i, attempt) => {
-        const position = batch * this.#options.batchSize + i;
-        const epoch = bucket.sampler.epochAt(position);
+        const ofRank = batch * this.#options.batchSize + i;
+        const position = bucket.sampler.placeOf(ofRank);
+        const epoch = bucket.sampler.epochAt(ofRank);
         const own = Math.min(bucket.samples.length, ownTries);
         const index =
           attempt < own
-            ? bucket.samples[bucket.sampler.sampleAt(position + attempt)]!
-            : this.#all.sampleAt(position + attempt - own);
+            ? bucket.samples[bucket.sampler.at(position + attempt)]!
+            : this.#all.at(position + attempt - own);
         return { index, position, epoch };
       },
     };

@@ -29,6 +29,8 @@ export interface LoaderOptions {
   readonly worldSize?: number;
   /** Number of the first batch; default 0. */
   readonly startBatch?: number;
+  /** From one batch to the next; default 1. */
+  readonly batchStride?: number;
   /** Whether batches carry masks. */
   readonly masks: boolean;
   /** Mask edges go outwards to multiples of this many pixels (8: whole latents); default 1. */
@@ -113,7 +115,7 @@ class Loader implements BatchLoader {
 
   constructor(dataset: DocumentDataset, options: LoaderOptions) {
     const whole = (
-      name: "batchSize" | "height" | "width" | "startBatch" | "prefetch" | "maskGrid" | "variants",
+      name: "batchSize" | "height" | "width" | "startBatch" | "prefetch" | "maskGrid" | "variants" | "batchStride",
       least: number,
       fallback?: number,
     ): number => {
@@ -125,6 +127,7 @@ class Loader implements BatchLoader {
     };
     whole("batchSize", 1);
     whole("prefetch", 0, 2);
+    whole("batchStride", 1, 1);
     this.#next = whole("startBatch", 0, 0);
     this.#maskGrid = whole("maskGrid", 1, 1);
     if (options.variants !== undefined) whole("variants", 1);
@@ -203,7 +206,8 @@ class Loader implements BatchLoader {
 
   #fill(ready: number): void {
     while (!this.#closed && this.#queue.length < ready) {
-      const batch = this.#batch(this.#next++);
+      const batch = this.#batch(this.#next);
+      this.#next += this.#options.batchStride ?? 1;
       // Rejections are handed over by next(); a batch nobody takes any more must not count as unhandled.
       const settled = batch.then(
         () => undefined,

@@ -57,9 +57,19 @@ export class Sampler {
 
   /** The index of the sample this rank sees at its `position` (0, 1, …; never ends). */
   sampleAt(position: number): number {
-    const global = position * this.#worldSize + this.#rank;
-    if (!Number.isSafeInteger(global) || position < 0)
+    return this.at(this.placeOf(position));
+  }
+
+  /** Where this rank's `position` is in the order of all ranks together, which does not depend on their number. */
+  placeOf(position: number): number {
+    const place = position * this.#worldSize + this.#rank;
+    if (!Number.isSafeInteger(place) || position < 0)
       throw codedError("ERR_INVALID_ARGUMENT", `position is ${position}; it must be 0 or more`);
+    return place;
+  }
+
+  /** The index of the sample at a place of the order of all ranks together. */
+  at(global: number): number {
     const epoch = this.#epochOf(Math.floor(global / this.size));
     const offset = global % this.size;
     const block = lastAtOrBelow(epoch.starts, offset);
@@ -76,7 +86,7 @@ export class Sampler {
 
   /** 0-based epoch of this rank's `position`. */
   epochAt(position: number): number {
-    return Math.floor((position * this.#worldSize + this.#rank) / this.size);
+    return Math.floor(this.placeOf(position) / this.size);
   }
 
   #epochOf(number: number): Epoch {

@@ -33,6 +33,8 @@ export interface CheckpointState {
   readonly sampler: { readonly position: number };
   /** Samples that could not be used so far, so that the rest of the run reports them too. */
   readonly skipped?: readonly SkippedSample[];
+  /** Processes that trained together; absent = 1. `position` counts the batches of one of them. */
+  readonly ranks?: number;
   /** All randomness comes from hashes of these with step, rank and sample id; there is no generator state. */
   readonly seeds: { readonly seed: number; readonly rank: number };
   readonly versions: { readonly package: string; readonly node: string; readonly libtorch: string };

@@ -2,7 +2,7 @@
 import type { TrainerConfig } from "../config/training-config.ts";
 import type { TrainingBatch } from "../datasets/batch.ts";
 import { DocumentDataset } from "../datasets/dataset.ts";
-import { createLoader } from "../datasets/loader.ts";
+import { createLoader, type LoaderOptions } from "../datasets/loader.ts";
 import { AnonymizerError } from "../errors.ts";
 import { digestFile } from "../models/files.ts";
 import { cropOptions } from "./crop-options.ts";
@@ -38,6 +38,7 @@ export async function openTrainingData(
       ...crops,
       batchSize: request.batchSize,
       startBatch: request.startBatch,
+      ...sharing(request),
       prefetch: request.split === "train" ? prefetch : 1,
       ...(request.split === "train" ? {} : { cacheBytes: smallCacheBytes }),
       ...(fromCache ? { cache, variants } : {}),
@@ -64,6 +65,16 @@ export async function openTrainingData(
 
 export const hasCache = (config: TrainerConfig): config is CachedConfig =>
   config.kind === "unet" && config.cache !== undefined;
+
+/**
+ * In training every rank sees every n-th sample, so that a step takes the same samples whatever the number of ranks. In
+ * validation it takes every n-th batch: there the batches are the same ones.
+ */
+function sharing({ split, startBatch, share }: BatchRequest): Partial<LoaderOptions> {
+  if (share === undefined || share.ranks === 1) return {};
+  if (split === "train") return { rank: share.rank, worldSize: share.ranks };
+  return { startBatch: startBatch + share.rank, batchStride: share.ranks };
+}
 
 async function openIfAny(manifest: string, options: { signal?: AbortSignal }): Promise<DocumentDataset | undefined> {
   return DocumentDataset.open(manifest, { split: "validation", ...options }).catch((error: unknown) => {

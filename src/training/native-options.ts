@@ -15,6 +15,7 @@ export function nativeOptions(config: TrainerConfig, models: TrainingModels, dev
     channelsLast: config.memory_format === "channels_last" || (config.memory_format === "auto" && device !== "cpu"),
     threads: config.threads,
     seed: config.seed,
+    // The same for all ranks: what is drawn for a sample then does not depend on how many ranks there are.
     rank: 0,
     model: files(models.model),
     optimizer: {

@@ -43,6 +43,7 @@ const mayDiffer = [
   "device",
   "threads",
   "checkpoint",
+  "distributed",
   "validation",
   "samples",
   "logging",
@@ -64,16 +65,31 @@ export interface ResumeSubject {
   /** Role → SHA-256 of the weights, as in a checkpoint. */
   readonly models: Readonly<Record<string, string>>;
   readonly manifestSha256: string;
+  /** Processes that train together; default 1. */
+  readonly ranks?: number;
 }
 
 /**
+ * A run may go on with another number of ranks as long as its effective batch stays: each step then takes the same
+ * samples, and the numbers differ by the order of floating-point sums only.
+ *
  * Throws ERR_CHECKPOINT_MISMATCH naming every key that must agree and does not. Returns the keys that differ and change
  * the numbers from here on (a learning rate, a loss weight, the dataset), for a warning.
  */
 export function checkResume(checkpoint: Checkpoint, now: ResumeSubject): string[] {
   const conflicts: string[] = [];
   const then = checkpoint.config;
+  const [ranksThen, ranksNow] = [checkpoint.ranks ?? 1, now.ranks ?? 1];
+  const sameRanks = ranksThen === ranksNow;
+  const [batchThen, batchNow] = [effectiveBatch(then, ranksThen), effectiveBatch(now.config, ranksNow)];
+  if (!sameRanks && batchThen !== batchNow) {
+    conflicts.push(
+      `the effective batch is ${batchNow} with ${ranksNow} ranks, was ${batchThen} with ${ranksThen}; choose train_batch_size and gradient_accumulation_steps so that it stays ${batchThen}`,
+    );
+  }
   for (const key of mustAgree[now.config.kind]) {
+    // Another number of ranks cuts the same batch in another way.
+    if (!sameRanks && (key === "train_batch_size" || key === "gradient_accumulation_steps")) continue;
     const [a, b] = [valueAt(then, key), valueAt(now.config, key)];
     if (!same(a, b)) conflicts.push(`${key} is ${show(b)}, was ${show(a)}`);
   }
@@ -98,12 +114,18 @@ export function checkResume(checkpoint: Checkpoint, now: ResumeSubject): string[
     );
   }
   const changed = differingKeys(then, now.config).filter(
-    (key) => !mayDiffer.includes(key.split(".")[0]!) && !mayDifferBelow.includes(key),
+    (key) =>
+      (sameRanks || (key !== "train_batch_size" && key !== "gradient_accumulation_steps")) &&
+      !mayDiffer.includes(key.split(".")[0]!) &&
+      !mayDifferBelow.includes(key),
   );
   if (checkpoint.models["perceptual"] !== now.models["perceptual"]) changed.push("perceptual (weights)");
   if (checkpoint.dataset.manifestSha256 !== now.manifestSha256) changed.push("data.manifest (content)");
   return changed;
 }
+
+const effectiveBatch = (config: TrainerConfig, ranks: number): number =>
+  config.train_batch_size * config.gradient_accumulation_steps * ranks;
 
 const show = (value: unknown): string =>
   value === undefined ? "absent" : typeof value === "string" ? value : JSON.stringify(value);

@@ -1,8 +1,8 @@
 /** What both trainers are: one run on one device, from a configuration to an exported model. */
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { resolveDevice } from "../addon/devices.ts";
 import type { NativeBinding, NativeTrainer } from "../addon/native-types.ts";
+import { readWorld, type World } from "../config/torchrun-environment.ts";
 import type { TrainerConfig } from "../config/training-config.ts";
 import type { TrainingBatch } from "../datasets/batch.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
@@ -13,6 +13,7 @@ import { packageVersion } from "../telemetry/package-version.ts";
 import { exportAdapter } from "./adapter-export.ts";
 import { type AdapterPlan, checkAdapterTrained } from "./adapter-plan.ts";
 import { type Checkpoint, listCheckpoints, openCheckpoint, setAside, writeCheckpoint } from "./checkpoints.ts";
+import { deviceOfRank, distributedOptions, storeListens } from "./distribution.ts";
 import type { Losses, TrainingEvent, ValidationEvent, WarningEvent } from "./events.ts";
 import { isBelow } from "./frozen-modules.ts";
 import { checkBatch } from "./micro-batches.ts";
@@ -70,29 +71,46 @@ export async function assembleTrainer(
   sources: TrainerSources,
 ): Promise<TrainerParts> {
   const { signal, logger = silentLogger } = options;
-  refuseSeveralRanks();
+  const world = readWorld(process.env);
   throwIfAborted(signal);
   const outputDir = outputDirOf(config);
   const models = await readTrainingModels(config, signal);
   const data = await sources.openData(config, models, signal);
-  const plan = planTraining(config, models, data.samples("train"));
+  const plan = planTraining(config, models, data.samples("train"), world.size);
   const hashes = weightHashes(models);
   const warnings: Omit<WarningEvent, "type" | "step">[] = [...planWarnings(config, plan)];
 
-  await removeLeftovers(join(outputDir, "checkpoints"));
-  const resumed = await findResumePoint(options, outputDir, config, hashes, data, warnings);
+  if (world.rank === 0) await removeLeftovers(join(outputDir, "checkpoints"));
+  const resumed = await findResumePoint(options, world, outputDir, config, hashes, data, warnings);
 
   const binding = await sources.loadNative();
   const info = binding.info();
-  const device = resolveDevice(config.device, info);
-  const native = await binding.createTrainer(nativeOptions(config, models, device));
+  const device = deviceOfRank(config, world, info);
+  const distributed = distributedOptions(config, world, device, info.libtorch, {
+    version: packageVersion,
+    models: hashes,
+    manifestSha256: data.manifestSha256,
+    start: resumed === undefined ? null : { step: resumed.step, files: resumed.files },
+  });
+  if (distributed !== undefined) await storeListens(distributed, signal);
+  let stopMaking: (() => void) | undefined;
+  const onAbort = (): void => stopMaking?.();
+  signal?.addEventListener("abort", onAbort);
+  const native = await binding
+    .createTrainer(
+      { ...nativeOptions(config, models, device), ...(distributed === undefined ? {} : { distributed }) },
+      (abort) => {
+        stopMaking = abort;
+      },
+    )
+    .finally(() => signal?.removeEventListener("abort", onAbort));
   try {
     if (plan.adapter === undefined) checkFrozen(native, config.freeze);
     else checkAdapterTrained(native, plan.adapter, logger);
     if (resumed !== undefined) await native.loadState(resumed.path);
     throwIfAborted(signal);
     data.useEncoder?.(native);
-    warnings.push(...(await setAsideNewer(outputDir, resumed)));
+    if (world.rank === 0) warnings.push(...(await setAsideNewer(outputDir, resumed)));
   } catch (error) {
     await native.close();
     throw error;
@@ -107,20 +125,14 @@ export async function assembleTrainer(
     models: hashes,
     versions: { package: packageVersion, node: process.versions.node, libtorch: info.libtorch },
     warnings,
+    rank: world.rank,
+    ranks: world.size,
     ...(signal === undefined ? {} : { signal }),
-    ...(resumed === undefined ? {} : { start: resumed }),
+    ...(resumed === undefined
+      ? {}
+      : { start: { ...resumed, microBatch: Math.min(resumed.microBatch, config.train_batch_size) } }),
   });
   return { run, models, libtorch: info.libtorch, device, resumed };
-}
-
-/** Gradients are not exchanged between processes yet; several ranks would train several models. */
-function refuseSeveralRanks(): void {
-  const ranks = Number(process.env["WORLD_SIZE"] ?? "1");
-  if (ranks > 1)
-    throw codedError(
-      "ERR_INVALID_ARGUMENT",
-      `WORLD_SIZE is ${ranks}; this version trains in one process. Start it without a launcher`,
-    );
 }
 
 function planWarnings(config: TrainerConfig, plan: TrainingPlan): Omit<WarningEvent, "type" | "step">[] {
@@ -142,14 +154,17 @@ function planWarnings(config: TrainerConfig, plan: TrainingPlan): Omit<WarningEv
 
 async function findResumePoint(
   options: TrainerOptions,
+  world: World,
   outputDir: string,
   config: TrainerConfig,
   models: Readonly<Record<string, string>>,
   data: TrainingData,
   warnings: Omit<WarningEvent, "type" | "step">[],
 ): Promise<Checkpoint | undefined> {
-  if (options.resumeFrom === undefined) {
-    const earlier = await listCheckpoints(join(outputDir, "checkpoints"));
+  const earlier = await listCheckpoints(join(outputDir, "checkpoints"));
+  // Started again by the launcher: from where the run was, not from where it began.
+  const restarted = world.restarts > 0 && earlier.length > 0;
+  if (options.resumeFrom === undefined && !restarted) {
     if (earlier.length === 0) return undefined;
     throw codedError(
       "ERR_INVALID_ARGUMENT",
@@ -157,7 +172,8 @@ async function findResumePoint(
       { details: { outputDir, checkpoints: earlier.length } },
     );
   }
-  const from = options.resumeFrom === "latest" ? outputDir : resolve(options.resumeFrom);
+  const given = options.resumeFrom;
+  const from = restarted || given === undefined || given === "latest" ? outputDir : resolve(given);
   const { checkpoint, damaged } = await openCheckpoint(from, options.signal);
   for (const { path, reason } of damaged) {
     warnings.push({
@@ -166,7 +182,12 @@ async function findResumePoint(
       details: { path, reason, used: checkpoint.path },
     });
   }
-  const changed = checkResume(checkpoint, { config, models, manifestSha256: data.manifestSha256 });
+  const changed = checkResume(checkpoint, {
+    config,
+    models,
+    manifestSha256: data.manifestSha256,
+    ranks: world.size,
+  });
   if (changed.length > 0) {
     warnings.push({
       code: "config_changed",
@@ -237,6 +258,11 @@ export abstract class Trainer {
     return this.parts.run.config;
   }
 
+  /** This process among those that train together; 0 writes checkpoints, samples and files. */
+  get rank(): number {
+    return this.parts.run.rank;
+  }
+
   /** The run folder: checkpoints/, samples/, tensorboard/, events.jsonl, run.json. */
   get outputDir(): string {
     return this.parts.run.outputDir;
@@ -251,7 +277,10 @@ export abstract class Trainer {
    * Trains from the current step to `max_train_steps`, telling what happens. Leave the loop to pause: calling `train()`
    * again goes on where it was. The next step starts when the event was taken.
    *
-   * Throws ERR_ABORTED (details: step, checkpoint), ERR_TRAINING_NAN, ERR_OUT_OF_MEMORY (not even one sample fits),
+   * Of several ranks each gets these events; losses are those of all ranks, and only rank 0 writes. When one is asked to
+   * stop, all stop after the same step.
+   *
+   * Throws ERR_ABORTED (details: step, checkpoint), ERR_TRAINING_NAN, ERR_DISTRIBUTED, ERR_OUT_OF_MEMORY (not even one sample fits),
    * ERR_OUTPUT, ERR_DATASET_*, ERR_NATIVE, ERR_CLOSED; ERR_INVALID_ARGUMENT when it is running already.
    */
   async *train(): AsyncGenerator<TrainingEvent, void, void> {
@@ -262,11 +291,12 @@ export abstract class Trainer {
     let events: MetricsFile | undefined;
     let board: TensorBoardLog | undefined;
     try {
-      await this.#openRunFolder();
-      if (run.config.logging.events_file) {
+      if (run.rank === 0) await this.#openRunFolder();
+      if (run.rank === 0 && run.config.logging.events_file) {
         events = await openMetricsFile(join(run.outputDir, "events.jsonl"), { keepUntilStep: run.step });
       }
-      if (run.config.logging.tensorboard) board = await openTensorBoardLog(run.outputDir, run.config, run.step);
+      if (run.rank === 0 && run.config.logging.tensorboard)
+        board = await openTensorBoardLog(run.outputDir, run.config, run.step);
       for await (const event of trainingLoop(run)) {
         if (event.type === "step") this.#losses = event.losses;
         if (event.type === "validation") this.#validation = event;
@@ -311,10 +341,17 @@ export abstract class Trainer {
     return meanLosses(this.parts.run, batch);
   }
 
-  /** Writes a checkpoint to the folder `dir`, replacing what is there. Safe while training. Throws ERR_OUTPUT, ERR_CLOSED. */
+  /**
+   * Writes a checkpoint to the folder `dir`, replacing what is there. Safe while training. Of several ranks all call it,
+   * after the same step, and rank 0 writes. Throws ERR_OUTPUT, ERR_CLOSED.
+   */
   async saveCheckpoint(dir: string): Promise<void> {
     this.#check();
     const { run } = this.parts;
+    if (run.rank !== 0) {
+      await run.exclusive(() => run.native.saveState(resolve(dir)));
+      return;
+    }
     await run.exclusive(() => writeCheckpoint(resolve(dir), run.checkpointState(), (to) => run.native.saveState(to)));
   }
 

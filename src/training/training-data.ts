@@ -11,6 +11,8 @@ export interface BatchRequest {
   readonly startBatch: number;
   /** Latents of the cache in place of pixels, where the configuration has a cache. */
   readonly cached?: boolean;
+  /** This process among all that train together; each gets samples of its own. Default: alone. */
+  readonly share?: { readonly rank: number; readonly ranks: number };
   readonly signal?: AbortSignal;
 }
 

@@ -56,6 +56,7 @@ export async function* trainingLoop(run: TrainingRun): AsyncGenerator<TrainingEv
       batchSize: config.train_batch_size,
       startBatch: run.step * config.gradient_accumulation_steps,
       cached: true,
+      share: run,
       signal: run.signal,
     });
     while (run.step < config.max_train_steps) {
@@ -83,11 +84,13 @@ export async function* trainingLoop(run: TrainingRun): AsyncGenerator<TrainingEv
           yield event;
         }
       }
-      if (due(config.samples.every_steps)) {
+      if (run.rank === 0 && due(config.samples.every_steps)) {
         const event = await drawSamples(run);
         if (event !== undefined) yield event;
       }
       if (last || due(config.checkpoint.every_steps)) {
+        // Where all ranks meet: one that wants to stop says so here, not in the middle of the saving.
+        await run.sumOverRanks([]);
         saved = await saveCheckpoint(run, last ? "end" : "interval");
         yield saved;
       }
@@ -97,8 +100,11 @@ export async function* trainingLoop(run: TrainingRun): AsyncGenerator<TrainingEv
     yield* takeWarnings(run);
     yield doneEvent(run, lastLosses, lastValidation, (performance.now() - begun) / 1000);
   } catch (error) {
-    if (!run.signal.aborted) throw error;
-    const wanted = run.callerSignal?.aborted === true && !run.closed && config.checkpoint.save_on_abort;
+    const stopped = run.signal.aborted || run.stoppedByOther;
+    if (!stopped || (error instanceof AnonymizerError && error.code === "ERR_DISTRIBUTED")) throw error;
+    await run.stopOthers();
+    const asked = run.callerSignal?.aborted === true || run.stoppedByOther;
+    const wanted = asked && !run.closed && config.checkpoint.save_on_abort;
     if (wanted && run.step > (saved?.step ?? startStep)) {
       saved = await saveCheckpoint(run, "abort");
       yield saved;
@@ -141,7 +147,7 @@ async function takeGroup(run: TrainingRun, batches: Batches): Promise<TrainingBa
  */
 async function stepWithSmallerBatches(run: TrainingRun, group: readonly TrainingBatch[]): Promise<NativeStepResult> {
   return withSmallerBatches(run, () =>
-    run.abortable(async () => {
+    run.together(async () => {
       const result = await run.native.step(toMicroBatches(group, run.microBatch), run.step);
       run.step += 1;
       return result;
@@ -239,14 +245,16 @@ async function validate(run: TrainingRun): Promise<ValidationEvent | undefined> 
     split: "validation",
     batchSize: config.train_batch_size,
     startBatch: 0,
+    share: run,
     signal: run.signal,
   });
   try {
-    while (count < config.validation.batches) {
+    // Each rank has every n-th batch.
+    while (run.rank + count * run.ranks < config.validation.batches) {
       const { value: batch, done } = await batches.next();
       if (done === true || batch === undefined) break;
       checkBatch(batch, config.kind);
-      const first = samples;
+      const first = (run.rank + count * run.ranks) * batch.size;
       const losses = await withSmallerBatches(run, () => meanLosses(run, batch, first));
       for (const [name, value] of Object.entries(losses)) sums[name] = (sums[name] ?? 0) + value * batch.size;
       samples += batch.size;
@@ -256,8 +264,10 @@ async function validate(run: TrainingRun): Promise<ValidationEvent | undefined> 
     await batches.return();
   }
   throwIfAborted(run.signal);
-  const losses = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / samples]));
-  return { type: "validation", step: run.step, losses, batches: count, samples };
+  const names = Object.keys(sums);
+  const [allBatches, allSamples, ...totals] = await run.sumOverRanks([count, samples, ...Object.values(sums)]);
+  const losses = Object.fromEntries(names.map((name, i) => [name, totals[i]! / allSamples!]));
+  return { type: "validation", step: run.step, losses, batches: allBatches!, samples: allSamples! };
 }
 
 /**
@@ -337,6 +347,10 @@ async function previews(run: TrainingRun, batch: TrainingBatch): Promise<Uint8Ar
 async function saveCheckpoint(run: TrainingRun, reason: CheckpointEvent["reason"]): Promise<CheckpointEvent> {
   const folder = join(run.outputDir, "checkpoints");
   const path = join(folder, checkpointName(run.step));
+  if (run.rank !== 0) {
+    await run.exclusive(() => run.native.saveState(path)); // its part of the state goes to rank 0, which writes
+    return { type: "checkpoint", step: run.step, path, bytes: 0, reason };
+  }
   const { bytes } = await run.exclusive(() =>
     writeCheckpoint(path, run.checkpointState(), (to) => run.native.saveState(to)),
   );

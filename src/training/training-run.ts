@@ -2,7 +2,7 @@
 import type { NativeTrainer } from "../addon/native-types.ts";
 import type { TrainerConfig } from "../config/training-config.ts";
 import type { SkippedSample } from "../datasets/dataset.ts";
-import { codedError, throwIfAborted } from "../errors.ts";
+import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { CheckpointState } from "./checkpoints.ts";
 import type { WarningCode, WarningEvent } from "./events.ts";
@@ -21,6 +21,9 @@ export interface TrainingRunOptions {
   /** Role → SHA-256 of the weights that training starts from. */
   readonly models: Readonly<Record<string, string>>;
   readonly versions: CheckpointState["versions"];
+  /** This process among all that train together; default 0 of 1. */
+  readonly rank?: number;
+  readonly ranks?: number;
   /** The caller's signal. */
   readonly signal?: AbortSignal;
   /** Where a resumed run goes on. */
@@ -36,6 +39,10 @@ export class TrainingRun {
   readonly data: TrainingData;
   readonly logger: Logger;
   readonly outputDir: string;
+  readonly rank: number;
+  readonly ranks: number;
+  /** Another rank asked to stop, and all do. */
+  stoppedByOther = false;
   /** The caller's signal alone: a checkpoint is written when it fires, not when the trainer is closed. */
   readonly callerSignal: AbortSignal | undefined;
   /** Fires when the caller aborts or the trainer is closed. */
@@ -61,6 +68,8 @@ export class TrainingRun {
     this.data = options.data;
     this.logger = options.logger;
     this.outputDir = options.outputDir;
+    this.rank = options.rank ?? 0;
+    this.ranks = options.ranks ?? 1;
     this.callerSignal = options.signal;
     this.signal =
       options.signal === undefined ? this.#closing.signal : AbortSignal.any([options.signal, this.#closing.signal]);
@@ -113,6 +122,43 @@ export class TrainingRun {
     });
   }
 
+  /**
+   * Runs native work that all ranks do together. A signal does not stop it in the middle, where the others would wait for
+   * this one in vain: it is told to them at the next exchange, and all stop at the same step.
+   */
+  together<T>(work: () => Promise<T>): Promise<T> {
+    if (this.ranks === 1) return this.abortable(work);
+    return this.exclusive(async () => {
+      throwIfAborted(this.signal);
+      const stop = (): void => this.native.abort();
+      this.#closing.signal.addEventListener("abort", stop, { once: true });
+      try {
+        return await work();
+      } catch (error) {
+        if (error instanceof AnonymizerError && error.code === "ERR_ABORTED") this.stoppedByOther = true;
+        throw error;
+      } finally {
+        this.#closing.signal.removeEventListener("abort", stop);
+      }
+    });
+  }
+
+  /** Sums over all ranks; ERR_ABORTED when one of them wants to stop. */
+  sumOverRanks(values: readonly number[]): Promise<readonly number[]> {
+    if (this.ranks === 1) return Promise.resolve(values);
+    return this.together(async () => {
+      const { values: sums, stop } = await this.native.exchange(values, false);
+      if (stop) throw codedError("ERR_ABORTED", "Another rank asked to stop");
+      return sums;
+    });
+  }
+
+  /** Tells the others to stop too, unless they know. */
+  async stopOthers(): Promise<void> {
+    if (this.ranks === 1 || this.stoppedByOther || this.closed) return;
+    await this.exclusive(() => this.native.exchange([], true));
+  }
+
   /** What a checkpoint of this moment holds besides the tensors. Call it inside `exclusive`. */
   checkpointState(): CheckpointState {
     return {
@@ -125,6 +171,7 @@ export class TrainingRun {
       dataset: { manifestSha256: this.data.manifestSha256 },
       sampler: { position: this.step * this.config.gradient_accumulation_steps },
       skipped: this.skipped.inTraining,
+      ranks: this.ranks,
       seeds: { seed: this.config.seed, rank: 0 },
       versions: this.#options.versions,
     };

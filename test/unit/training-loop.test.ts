@@ -725,10 +725,10 @@ describe("what is checked before the first step", () => {
     expect((await failure(VAETrainer.create(vaeConfig({ device: "cuda:1" })))).code).toBe("ERR_DEVICE");
   });
 
-  it("refuses to be one of several ranks", async () => {
+  it("refuses to be one of several ranks without a place among them", async () => {
     vi.stubEnv("WORLD_SIZE", "2");
     try {
-      expect((await failure(VAETrainer.create(vaeConfig()))).message).toContain("WORLD_SIZE");
+      expect((await failure(VAETrainer.create(vaeConfig()))).message).toContain("RANK is missing");
     } finally {
       vi.unstubAllEnvs();
     }

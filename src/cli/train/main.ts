@@ -23,13 +23,14 @@ import { type ImportCommandOptions, importData, type SynthCommandOptions, synthD
 import { jsonLogger, type TrainOptions, train } from "./train.ts";
 
 /** What the process exits with. */
-export const exitCodes = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+export const exitCodes = { fine: 0, failed: 1, usage: 2, lostOthers: 3, interrupted: 130 } as const;
 
 const epilogue = `
 Exit codes:
   0    done
   1    failed; the error's code and how to mend it are on stderr
   2    wrong usage
+  3    one of several processes that train together was lost (ERR_DISTRIBUTED)
   130  stopped by SIGINT or SIGTERM, after writing a checkpoint; a second signal stops at once, without one
 
 Examples:
@@ -41,26 +42,36 @@ Examples:
   anonymizer-train cache build --config configs/unet.yaml --set cache.dir=cache
   anonymizer-train unet --config configs/unet.yaml --set lora.rank=16
   anonymizer-train adapter convert runs/unet/adapter --to kohya --out kohya
+  anonymizer-train vae --config configs/vae.yaml --nproc 2 --max-restarts 3
+  torchrun --no-python --nproc-per-node 2 npx anonymizer-train vae --config configs/vae.yaml
 `;
 
 /** Resolves to the exit code; never rejects. `signal` stops the work. */
 export async function main(args: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
   try {
-    await buildProgram(terminal, signal).parseAsync([...args], { from: "user" });
-    return exitCodes.fine;
+    const finish = { code: exitCodes.fine as number };
+    await buildProgram(terminal, signal, args, finish).parseAsync([...args], { from: "user" });
+    return finish.code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.fine : exitCodes.usage;
     const coded = toCoded(error);
-    const interrupted = signal.aborted && coded.code === "ERR_ABORTED";
+    // Of several processes the signal may have reached another one.
+    const interrupted = coded.code === "ERR_ABORTED";
     if (args.includes("--json")) jsonLogger(terminal).error({ err: coded }, coded.message);
     else if (interrupted) terminal.stderr.write(`${coded.message}\n`);
     else printError(coded, terminal.stderr);
     if (interrupted) return exitCodes.interrupted;
+    if (coded.code === "ERR_DISTRIBUTED") return exitCodes.lostOthers;
     return coded.code === "ERR_USAGE" ? exitCodes.usage : exitCodes.failed;
   }
 }
 
-function buildProgram(terminal: Terminal, signal: AbortSignal): Command {
+function buildProgram(
+  terminal: Terminal,
+  signal: AbortSignal,
+  args: readonly string[],
+  finish: { code: number },
+): Command {
   const program = new Command("anonymizer-train")
     .description("Trains the models that draw invented text into documents, and prepares their data.")
     .version(packageVersion)
@@ -89,6 +100,8 @@ function buildProgram(terminal: Terminal, signal: AbortSignal): Command {
       .option("--set <key=value>", "set any key of the configuration; repeat for more", collect, [])
       .option("--out <dir>", "run folder, instead of output_dir")
       .option("--merged", "of a run with lora also write the model with the adapter added")
+      .option("--nproc <n>", "train by N processes on this machine, each with a batch of its own", positiveInt)
+      .option("--max-restarts <n>", "with --nproc: start again from the last checkpoint when one was lost", naturalInt)
       .addOption(
         new Option("--log <level>", "also log to stderr as JSON; silent unless --json is given").choices([
           "silent",
@@ -98,7 +111,9 @@ function buildProgram(terminal: Terminal, signal: AbortSignal): Command {
           "debug",
         ]),
       )
-      .action((options: TrainOptions) => train(kind, options, terminal, signal));
+      .action(async (options: TrainOptions) => {
+        finish.code = await train(kind, options, terminal, signal, args);
+      });
   }
 
   const data = program.command("data").description("Make or convert training data.");

@@ -12,7 +12,7 @@ export function planSummary(plan: TrainingPlan): string {
     ["run", `${plan.name} (${plan.kind}, preset ${plan.preset})`],
     [
       "effective batch",
-      `${count(plan.effectiveBatch)} = ${plan.microBatch} × ${plan.accumulation} accumulated × ${plan.ranks} rank`,
+      `${count(plan.effectiveBatch)} = ${plan.microBatch} × ${plan.accumulation} accumulated × ${plan.ranks} rank${plan.ranks === 1 ? "" : "s"}`,
     ],
     [
       "steps",

@@ -1,18 +1,23 @@
 /** `anonymizer-train vae` and `anonymizer-train unet`. */
 import { join, resolve } from "node:path";
 import {
+  codedError,
   createLogger,
   createProgress,
   describeTraining,
   formatBytes,
   formatDuration,
   type Logger,
+  launchLocalRanks,
   loadConfig,
   parseOverrides,
+  readWorld,
   type StepEvent,
+  startedByLauncher,
   type TrainerConfig,
   UNetTrainer,
   VAETrainer,
+  whenLauncherEnds,
 } from "../../index.ts";
 import type { Stream, Terminal } from "../terminal.ts";
 import { dryRunText, planSummary } from "./print-plan.ts";
@@ -25,37 +30,61 @@ export interface TrainOptions {
   readonly set: readonly string[];
   readonly out?: string;
   readonly merged?: boolean;
+  readonly nproc?: number;
+  readonly maxRestarts?: number;
   readonly log?: LogLevel;
 }
 
 type LogLevel = "silent" | "error" | "warn" | "info" | "debug";
 
-/** Lines of JSON on stderr. */
-export const jsonLogger = (terminal: Terminal, level: LogLevel = "info"): Logger =>
-  createLogger({ level, stream: { write: (line) => void terminal.stderr.write(line) } });
+/** Lines of JSON on stderr; of several processes each says which one it is. */
+export function jsonLogger(terminal: Terminal, level: LogLevel = "info"): Logger {
+  const logger = createLogger({ level, stream: { write: (line) => void terminal.stderr.write(line) } });
+  return startedByLauncher(process.env) ? logger.child({ rank: Number(process.env["RANK"]) }) : logger;
+}
 
+/** Resolves to the exit code. `args`: the whole command line, for the processes that `--nproc` starts. */
 export async function train(
   kind: "vae" | "unet",
   options: TrainOptions,
   terminal: Terminal,
   signal: AbortSignal,
-): Promise<void> {
+  args: readonly string[],
+): Promise<number> {
+  if (options.maxRestarts !== undefined && options.nproc === undefined)
+    throw codedError("ERR_USAGE", "--max-restarts belongs to --nproc");
   const overrides: Record<string, unknown> = parseOverrides(options.set);
   if (options.out !== undefined) overrides["output_dir"] = options.out;
   const config: TrainerConfig = await loadConfig(options.config, kind, { overrides });
   if (options.dryRun === true) {
-    const plan = await describeTraining(config, signal);
+    const plan = await describeTraining(config, signal, options.nproc ?? readWorld(process.env).size);
     const outputDir = resolve(config.output_dir ?? join("runs", config.name));
     terminal.stdout.write(
       options.json === true
         ? `${JSON.stringify({ config, outputDir, plan }, null, 2)}\n`
         : dryRunText(config, outputDir, plan),
     );
-    return;
+    return 0;
   }
+  if (options.nproc !== undefined && !startedByLauncher(process.env)) {
+    return launchLocalRanks({
+      command: [process.execPath, ...process.execArgv, process.argv[1]!, ...args],
+      ranks: options.nproc,
+      ...(options.maxRestarts === undefined ? {} : { maxRestarts: options.maxRestarts }),
+      signal,
+      stdout: terminal.stdout,
+      stderr: terminal.stderr,
+    });
+  }
+  const orphaned = new AbortController();
+  whenLauncherEnds(() => orphaned.abort());
   const logger = jsonLogger(terminal, options.log ?? (options.json === true ? "info" : "silent"));
-  const trainer = await createTrainer(config, options, logger, signal);
+  const trainer = await createTrainer(config, options, logger, AbortSignal.any([signal, orphaned.signal]));
   try {
+    if (trainer.rank !== 0) {
+      await followSilently(trainer, terminal.stderr);
+      return 0;
+    }
     if (options.json === true) await logEvents(trainer, logger);
     else {
       terminal.stderr.write(
@@ -67,12 +96,13 @@ export async function train(
       const adapter = join(trainer.outputDir, "adapter");
       await trainer.exportModel(adapter, { merged: options.merged === true });
       terminal.stdout.write(`${adapter}\n`);
-      return;
+      return 0;
     }
     const models = join(trainer.outputDir, "models");
     if (trainer instanceof UNetTrainer) await trainer.exportPipeline(models);
     else await trainer.exportModel(join(models, "vae"));
     terminal.stdout.write(`${join(models, trainer.config.kind)}\n`);
+    return 0;
   } finally {
     await trainer.close();
   }
@@ -97,6 +127,13 @@ function createTrainer(
 async function logEvents(trainer: VAETrainer | UNetTrainer, logger: Logger): Promise<void> {
   for await (const { type, ...event } of trainer.train()) {
     if (type !== "warning") logger.info({ event: type, ...event }, type);
+  }
+}
+
+/** Rank 0 tells what happens; the others only what they alone can know. */
+async function followSilently(trainer: VAETrainer | UNetTrainer, stream: Stream): Promise<void> {
+  for await (const event of trainer.train()) {
+    if (event.type === "warning" && event.code === "out_of_memory") stream.write(`warning: ${event.message}\n`);
   }
 }
 

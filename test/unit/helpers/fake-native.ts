@@ -108,6 +108,10 @@ export class FakeTrainer implements NativeTrainer {
     return { total: loss / batch.ids.length };
   }
 
+  async exchange(values: readonly number[], stop: boolean) {
+    return { values: [...values], stop };
+  }
+
   async gradientNorms(batch: NativeBatch): Promise<Readonly<Record<string, number>>> {
     this.#needMemory(batch.ids.length);
     return this.settings.norms ?? { recon: 1, kl: 0.01 };
