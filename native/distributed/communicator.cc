@@ -51,6 +51,7 @@ std::string seconds(milliseconds time) {
 }
 
 std::string ready_key(int rank) { return "ready/" + std::to_string(rank); }
+std::string compared_key(int rank) { return "compared/" + std::to_string(rank); }
 
 std::vector<uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 
@@ -130,12 +131,23 @@ c10::intrusive_ptr<c10d::Store> Communicator::meet() {
 // Every rank looks at every other, so that all end at once.
 void Communicator::check_fingerprints(c10d::Store& store) const {
   const auto first = store.get(ready_key(0));
-  for (int rank = 1; rank < options_.world_size; ++rank) {
-    if (store.get(ready_key(rank)) == first) continue;
-    fail("comparing the configurations",
-         "rank " + std::to_string(rank) +
-             " has other settings, data or models than rank 0, or resumes from another checkpoint");
+  int other = 0;
+  for (int rank = options_.world_size - 1; rank > 0; --rank) {
+    if (store.get(ready_key(rank)) != first) other = rank;
   }
+  store.set(compared_key(options_.rank), bytes_of("1"));
+  if (other == 0) return;
+  // The store ends with rank 0: it stays until the others have looked, too.
+  const auto deadline = Clock::now() + kConnectTry;
+  for (int rank = 1; options_.rank == 0 && rank < options_.world_size && Clock::now() < deadline;) {
+    if (store.check({compared_key(rank)}))
+      ++rank;
+    else
+      std::this_thread::sleep_for(kPoll);
+  }
+  fail("comparing the configurations",
+       "rank " + std::to_string(other) +
+           " has other settings, data or models than rank 0, or resumes from another checkpoint");
 }
 
 void Communicator::wait(const c10::intrusive_ptr<c10d::Work>& work, const char* what) {

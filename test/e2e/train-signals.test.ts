@@ -65,6 +65,8 @@ function start(
     "data.width": 64,
     train_batch_size: 2,
     max_train_steps: 100_000,
+    // Resumed runs end after a step or two: no room for a warm-up.
+    "lr_scheduler.type": "constant",
     threads: 1,
     "checkpoint.every_steps": 0,
     "validation.every_steps": 0,

@@ -76,7 +76,7 @@ class Cases(unittest.TestCase):
         for model in result["models"]:
             folder = Path(model["folder"])
             names = sorted(p.name for p in folder.iterdir())
-            self.assertEqual(names, ["README.md", "config.json", "graph.pt", "metadata.json", "model.safetensors"])
+            self.assertEqual(names, ["README.md", "config.json", "graph.pt", "metadata.json", "model.safetensors", "stages.pt"])
             self.assertEqual((folder / "model.safetensors").stat().st_mode & 0o777, 0o644)
 
     def test_graphs_hold_no_weights_and_no_paths(self):
@@ -110,7 +110,7 @@ class Cases(unittest.TestCase):
         self.assertEqual((code, out.count("already there")), (0, 4))
         self.assertEqual((self.tiny / "unet" / "metadata.json").stat().st_mtime_ns, before)
         export("--preset", "tiny", "--out", self.root / "again", "--only", "unet")
-        for name in ("graph.pt", "model.safetensors", "config.json"):
+        for name in ("graph.pt", "stages.pt", "model.safetensors", "config.json"):
             self.assertEqual((self.root / "again/unet" / name).read_bytes(), (self.tiny / "unet" / name).read_bytes(), name)
 
     def test_an_ended_export_leaves_nothing_behind(self):
