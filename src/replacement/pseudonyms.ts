@@ -231,10 +231,14 @@ function inventDates(
       dates.map((group) => [
         group,
         new Map(
-          group.entities.map((entity) => [
-            entity,
-            shiftDate(entity.text, shift, dayFirst, keyedRandom(state.secret, "date", group.value, String(shift.days))),
-          ]),
+          group.entities.map((entity) => {
+            const random = keyedRandom(state.secret, "date", group.value, String(shift.days));
+            const fake = shiftDate(entity.text, shift, dayFirst, random);
+            return [
+              entity,
+              /\p{Nd}/u.test(entity.text) || differs(fake, entity.text) ? fake : anyFake(entity.text, random),
+            ];
+          }),
         ),
       ]),
     );

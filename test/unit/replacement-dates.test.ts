@@ -87,6 +87,15 @@ describe("a shifted date", () => {
   });
 });
 
+describe("what was found as a date and is none", () => {
+  it.each(["85.10.13", "47:12", "99/99/99", "VENDREDI", "..."])("%s gets another value all the same", (text) => {
+    const pseudonymizer = createPseudonymizer({ key: "secret" });
+    const [replacement] = pseudonymizer.replace(entitiesOf("date", [text]), { pageTexts: [text] });
+    expect(replacement!.fake).not.toBe(text);
+    expect(replacement!.fake).not.toBe("");
+  });
+});
+
 describe("the order of day and month", () => {
   it("follows the first date that can be read one way only", () => {
     expect(readsDayFirst(["01/02/2019", "25/02/2019"])).toBe(true);

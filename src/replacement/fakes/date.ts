@@ -172,12 +172,12 @@ export function shiftDate(original: string, shift: DateShift, dayFirst: boolean,
     if (taken(match.index, match.index + match[0].length)) continue;
     edits.push({ start: match.index, end: match.index + match[0].length, text: shiftTime(match, shift.minutes) });
   }
-  if (edits.length === 0) return plausibleDigits(original, random);
   let result = text;
   for (const edit of edits.sort((a, b) => b.start - a.start)) {
     result = result.slice(0, edit.start) + edit.text + result.slice(edit.end);
   }
-  return result;
+  // Nothing was read as date or time, or only what can't be one ("47:12").
+  return result === text ? plausibleDigits(original, random) : result;
 }
 
 /** "l2/O3/2O18": letters that readers take for digits, in a word that has digits, are set right. */
