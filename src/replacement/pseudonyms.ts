@@ -9,7 +9,7 @@ import { codedError } from "../errors.ts";
 import { fakeAddress } from "./fakes/address.ts";
 import { fakeCard } from "./fakes/card.ts";
 import { fakeCompany } from "./fakes/company.ts";
-import { type DateShift, drawShift, readsDayFirst, shiftDate } from "./fakes/date.ts";
+import { type DateShift, drawShift, readDate, readsDayFirst } from "./fakes/date.ts";
 import type { FakeMaker } from "./fakes/fake.ts";
 import { fakeIban } from "./fakes/iban.ts";
 import { fakeIdentifier, fakeTaxId } from "./fakes/identifier.ts";
@@ -226,6 +226,7 @@ function inventDates(
   if (dates.length === 0) return;
   const dayFirst =
     readsDayFirst([...dates.flatMap((g) => g.entities.map((e) => e.text)), ...pageTexts]) ?? !/^en_US$/.test(locale);
+  const readers = new Map(dates.flatMap((g) => g.entities.map((e) => [e, readDate(e.text, dayFirst)])));
   const all = (shift: DateShift): Map<Group, Map<Entity, string>> =>
     new Map(
       dates.map((group) => [
@@ -233,7 +234,7 @@ function inventDates(
         new Map(
           group.entities.map((entity) => {
             const random = keyedRandom(state.secret, "date", group.value, String(shift.days));
-            const fake = shiftDate(entity.text, shift, dayFirst, random);
+            const fake = readers.get(entity)!(shift, random);
             return [
               entity,
               /\p{Nd}/u.test(entity.text) || differs(fake, entity.text) ? fake : anyFake(entity.text, random),

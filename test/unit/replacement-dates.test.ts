@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { readsDayFirst, shiftDate } from "../../src/replacement/fakes/date.ts";
+import { readDate, readsDayFirst } from "../../src/replacement/fakes/date.ts";
 import { keyedRandom } from "../../src/replacement/keyed-random.ts";
 import { createPseudonymizer } from "../../src/replacement/pseudonyms.ts";
 import { entitiesOf } from "./helpers/entities.ts";
 
 const random = () => keyedRandom(new Uint8Array([1]), "date");
 const shift = (text: string, days: number, dayFirst = true, minutes = 90): string =>
-  shiftDate(text, { days, minutes }, dayFirst, random());
+  readDate(text, dayFirst)({ days, minutes }, random());
 
 describe("a shifted date", () => {
   it.each([

@@ -2,7 +2,8 @@ import { hostName } from "../domains.ts";
 import type { Recognizer } from "../entity.ts";
 import { findMatches } from "../matches.ts";
 
-const name = String.raw`[\p{L}\d](?:[\p{L}\d._%+-]*[\p{L}\d_-])?`;
+/** Begins where a word does: else every letter of a long word would be tried. */
+const name = String.raw`(?<![\p{L}\d])[\p{L}\d](?:[\p{L}\d._%+-]*[\p{L}\d_-])?`;
 // OCR puts spaces around "@" and points, loses points, and reads "@" as other round signs.
 const patterns = [
   new RegExp(`${name}\\s?[@©®]\\s?${hostName}(?![\\p{L}\\d])`, "giu"),

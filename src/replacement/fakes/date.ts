@@ -51,7 +51,7 @@ interface Fields {
   readonly year?: Field;
 }
 
-function patterns(dayFirst: boolean): RegExp[] {
+function makePatterns(dayFirst: boolean): RegExp[] {
   const month = `(?<monthName>${monthNames().pattern})`;
   const day = "(?<![\\p{L}\\d])(?<day>\\d{1,2})(?<ordinal>st|nd|rd|th)?";
   const year = "(?<year>\\d{4}|\\d{2})(?![\\d:])";
@@ -80,6 +80,12 @@ function patterns(dayFirst: boolean): RegExp[] {
     "(?<![\\d:])(?<year>(?:19|20)\\d\\d)(?![\\d:])",
   ].map((source) => new RegExp(source, "diu"));
 }
+
+const made: { true?: RegExp[]; false?: RegExp[] } = {};
+const patterns = (dayFirst: boolean): RegExp[] => {
+  made[`${dayFirst}`] ??= makePatterns(dayFirst);
+  return made[`${dayFirst}`]!;
+};
 
 /** The date in `text`, as the first pattern that gives a date of the calendar reads it. */
 function findDate(text: string, dayFirst: boolean): { fields: Fields; time: number } | undefined {
@@ -135,13 +141,25 @@ interface Edit {
 }
 
 /**
- * `original` with its date moved by `shift.days`, its weekday to fit and its time moved by `shift.minutes`. Where no date
- * can be read (a garbled one), its digits are replaced by ones that could be a date.
+ * Reads a date once, for being moved by many shifts. The function gives `original` with its date moved by `shift.days`,
+ * its weekday to fit and its time moved by `shift.minutes`. Where no date can be read (a garbled one), its digits are
+ * replaced by ones that could be a date.
  */
-export function shiftDate(original: string, shift: DateShift, dayFirst: boolean, random: KeyedRandom): string {
-  const text = findDate(original, dayFirst) ? original : withDigits(original);
+export function readDate(original: string, dayFirst: boolean): (shift: DateShift, random: KeyedRandom) => string {
+  const plainly = findDate(original, dayFirst);
+  const text = plainly ? original : withDigits(original);
+  const found = plainly ?? findDate(text, dayFirst);
+  return (shift, random) => moveDate(original, text, found, shift, random);
+}
+
+function moveDate(
+  original: string,
+  text: string,
+  found: ReturnType<typeof findDate>,
+  shift: DateShift,
+  random: KeyedRandom,
+): string {
   const edits: Edit[] = [];
-  const found = findDate(text, dayFirst);
   if (found) {
     const { fields, time } = found;
     const moved = new Date(time + shift.days * millisecondsPerDay);
