@@ -260,7 +260,8 @@ const codeOf = (error: unknown): string => {
 /** Copies a page in parts, so that a very large one doesn't block the event loop. */
 async function copyPage(page: RasterImage): Promise<RasterImage> {
   const data = new Uint8Array(page.data.length);
-  const step = 8 * 2 ** 20;
+  const step = 4 * 2 ** 20;
+  await new Promise(setImmediate);
   for (let from = 0; from < data.length; from += step) {
     data.set(page.data.subarray(from, from + step), from);
     await new Promise(setImmediate);
