@@ -23,12 +23,8 @@ LoraOptions lora_options(const ObjectReader& reader) {
   options.alpha = reader.number("alpha");
   options.rslora = reader.boolean("rslora");
   options.quantize_base = reader.boolean("quantizeBase");
-  const std::string init = reader.string("init");
-  if (init != "kaiming_uniform" && init != "gaussian") {
-    throw CodedError("ERR_INVALID_ARGUMENT",
-                     reader.path() + ".init must be kaiming_uniform or gaussian, not '" + init + "'");
-  }
-  options.init = init == "gaussian" ? LoraInit::kGaussian : LoraInit::kKaimingUniform;
+  options.init = one_of<LoraInit>(reader, "init",
+                                  {{"kaiming_uniform", LoraInit::kKaimingUniform}, {"gaussian", LoraInit::kGaussian}});
   return options;
 }
 
@@ -45,17 +41,6 @@ std::vector<AdapterFile> adapter_files(const Napi::Value& value, const std::stri
       file.layers.push_back({layer.string("name"), layer.string("a"), layer.string("b"), layer.number("scale")});
     }
     result.push_back(std::move(file));
-  }
-  return result;
-}
-
-std::vector<double> doubles_from_js(const Napi::Value& value, const std::string& path) {
-  const Napi::Array array = array_of(value, path);
-  std::vector<double> result;
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const Napi::Value entry = array.Get(i);
-    if (!entry.IsNumber()) throw CodedError("ERR_INVALID_ARGUMENT", element(path, i) + " must be a number");
-    result.push_back(entry.As<Napi::Number>().DoubleValue());
   }
   return result;
 }

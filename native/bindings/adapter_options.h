@@ -14,7 +14,6 @@ namespace anonymizer {
 LoraOptions lora_options(const ObjectReader& reader);
 // [{ path, weight, layers: [{ name, a, b, scale }] }]
 std::vector<AdapterFile> adapter_files(const Napi::Value& value, const std::string& path);
-std::vector<double> doubles_from_js(const Napi::Value& value, const std::string& path);
 
 // mergeWeights({ weights, adapters, out }): Promise<void>
 Napi::Value merge_weights_value(const Napi::CallbackInfo& info);

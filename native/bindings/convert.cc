@@ -202,6 +202,18 @@ ScheduleOptions schedule_options(const ObjectReader& reader) {
   return {reader.string("type"), reader.integer("warmupSteps"), reader.integer("totalSteps"), reader.integer("cycles")};
 }
 
+std::vector<double> numbers_from_js(const Napi::Value& value, const std::string& path) {
+  if (!value.IsArray()) invalid(path, "must be an array of numbers");
+  const auto array = value.As<Napi::Array>();
+  std::vector<double> result;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value element = array.Get(i);
+    if (!element.IsNumber()) invalid(path + "[" + std::to_string(i) + "]", "must be a number");
+    result.push_back(element.As<Napi::Number>().DoubleValue());
+  }
+  return result;
+}
+
 std::vector<uint64_t> seeds_from_js(const Napi::Value& value, const std::string& path) {
   const Bytes bytes = typed_array(value, path);
   if (bytes.type != napi_biguint64_array) invalid(path, "must be a BigUint64Array");

@@ -1,6 +1,7 @@
 // JavaScript values ↔ C++ values, with checks that name the key.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "bindings/napi_setup.h"
+#include "engine/error.h"
 #include "engine/script_module.h"
 #include "optim/lr_schedule.h"
 #include "training/batch.h"
@@ -35,6 +37,19 @@ class ObjectReader {
   std::string path_;
 };
 
+// The value that a name stands for; ERR_INVALID_ARGUMENT lists the names there are.
+template <typename T>
+T one_of(const ObjectReader& reader, const char* key, std::initializer_list<std::pair<const char*, T>> values) {
+  const std::string name = reader.string(key);
+  std::string known;
+  for (const auto& [text, value] : values) {
+    if (name == text) return value;
+    known += (known.empty() ? "" : ", ") + std::string(text);
+  }
+  throw CodedError("ERR_INVALID_ARGUMENT",
+                   reader.path() + "." + key + " must be one of " + known + ", not '" + name + "'");
+}
+
 // { data, shape, dtype } → a tensor with its own memory, so that JavaScript may do with its array what it likes.
 at::Tensor tensor_from_host(const Napi::Value& value, const std::string& path);
 // A tensor → { data, shape, dtype } on the JavaScript heap.
@@ -47,6 +62,7 @@ Batch batch_from_js(const Napi::Value& value, const std::string& path, bool pixe
 CachedInputs cached_from_js(const ObjectReader& reader, int64_t size);
 Napi::Object cached_to_js(Napi::Env env, const CachedInputs& cached);
 Napi::Object numbers_to_js(Napi::Env env, const std::vector<std::pair<std::string, double>>& values);
+std::vector<double> numbers_from_js(const Napi::Value& value, const std::string& path);
 std::vector<uint64_t> seeds_from_js(const Napi::Value& value, const std::string& path);
 
 }  // namespace anonymizer

@@ -123,7 +123,7 @@ Napi::Value PipelineWrap::generate(const Napi::CallbackInfo& info) {
 
 Napi::Value PipelineWrap::set_adapter_weights(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const std::vector<double> weights = doubles_from_js(info[0], "weights");
+    const std::vector<double> weights = numbers_from_js(info[0], "weights");
     return state_->runner->run(info.Env(), info.This(), [state = state_, weights]() -> JobRunner::Finish {
       if (!state->model) throw CodedError("ERR_CLOSED", "The pipeline is closed");
       state->adapters.set_weights(weights);

@@ -27,18 +27,6 @@ struct Request {
   std::optional<CommunicatorOptions> distributed;
 };
 
-template <typename T>
-T one_of(const ObjectReader& reader, const char* key, std::initializer_list<std::pair<const char*, T>> values) {
-  const std::string name = reader.string(key);
-  std::string known;
-  for (const auto& [text, value] : values) {
-    if (name == text) return value;
-    known += (known.empty() ? "" : ", ") + std::string(text);
-  }
-  throw CodedError("ERR_INVALID_ARGUMENT",
-                   reader.path() + "." + key + " must be one of " + known + ", not '" + name + "'");
-}
-
 AdamWOptions adamw_options(const ObjectReader& o) {
   return {o.number("learningRate"),
           o.number("beta1"),
@@ -126,18 +114,6 @@ Request parse(const Napi::Value& value) {
 
 Napi::Value losses_to_js(Napi::Env env, const std::vector<std::pair<std::string, double>>& losses) {
   return numbers_to_js(env, losses);
-}
-
-std::vector<double> numbers_from_js(const Napi::Value& value, const std::string& path) {
-  if (!value.IsArray()) throw CodedError("ERR_INVALID_ARGUMENT", path + " must be an array of numbers");
-  const auto array = value.As<Napi::Array>();
-  std::vector<double> result;
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const Napi::Value element = array.Get(i);
-    if (!element.IsNumber()) throw CodedError("ERR_INVALID_ARGUMENT", path + " must be an array of numbers");
-    result.push_back(element.As<Napi::Number>().DoubleValue());
-  }
-  return result;
 }
 
 Napi::Array array_of_numbers(Napi::Env env, const std::vector<double>& values) {

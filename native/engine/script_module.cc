@@ -31,6 +31,11 @@ at::Tensor as_float32(const at::Tensor& value) { return value.is_floating_point(
 
 }  // namespace
 
+bool belongs_to(const std::string& parameter, const std::string& module) {
+  return parameter == module || (parameter.size() > module.size() && parameter.compare(0, module.size(), module) == 0 &&
+                                 parameter[module.size()] == '.');
+}
+
 ScriptModule ScriptModule::load(const ModelFiles& files, c10::Device device, const std::string& extra_prefix) {
   ScriptModule result;
   result.path_ = files.graph;

@@ -21,6 +21,9 @@ struct ModelFiles {
 
 using NamedTensor = std::pair<std::string, at::Tensor>;
 
+// Whether a parameter is the module's own or of one below it, by its name.
+bool belongs_to(const std::string& parameter, const std::string& module);
+
 class ScriptModule {
  public:
   ScriptModule() = default;

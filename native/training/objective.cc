@@ -19,8 +19,8 @@ void require_images(const PreparedBatch& batch) {
     throw CodedError("ERR_INVALID_ARGUMENT", "This needs a batch of images, not of cached latents");
 }
 
-at::Tensor batch_noise(const at::Tensor& given, const PreparedBatch& batch, const StepContext& context,
-                       uint64_t purpose, at::IntArrayRef shape) {
+at::Tensor batch_noise(const at::Tensor& given, const PreparedBatch& batch, const StepContext& context, Purpose purpose,
+                       at::IntArrayRef shape) {
   if (given.defined()) {
     if (given.sizes() != shape) {
       std::ostringstream message;
@@ -31,8 +31,7 @@ at::Tensor batch_noise(const at::Tensor& given, const PreparedBatch& batch, cons
   }
   std::vector<at::Tensor> parts;
   for (const uint64_t id : batch.ids) {
-    parts.push_back(
-        SampleSeed{context.seed, context.step, context.rank, id}.normal(static_cast<Purpose>(purpose), shape.slice(1)));
+    parts.push_back(SampleSeed{context.seed, context.step, context.rank, id}.normal(purpose, shape.slice(1)));
   }
   return at::stack(parts).to(batch.device);
 }

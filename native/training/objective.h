@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/abort_flag.h"
+#include "engine/random.h"
 #include "engine/script_module.h"
 #include "optim/adamw.h"
 #include "training/batch.h"
@@ -65,7 +66,7 @@ class Objective {
 void require_images(const PreparedBatch& batch);
 
 // Normal noise of the batch: one sample's from its own seed, or `given` where that is defined.
-at::Tensor batch_noise(const at::Tensor& given, const PreparedBatch& batch, const StepContext& context,
-                       uint64_t purpose, at::IntArrayRef shape);
+at::Tensor batch_noise(const at::Tensor& given, const PreparedBatch& batch, const StepContext& context, Purpose purpose,
+                       at::IntArrayRef shape);
 
 }  // namespace anonymizer

@@ -11,11 +11,6 @@
 namespace anonymizer {
 namespace {
 
-bool belongs_to(const std::string& parameter, const std::string& module) {
-  return parameter == module || (parameter.size() > module.size() && parameter.compare(0, module.size(), module) == 0 &&
-                                 parameter[module.size()] == '.');
-}
-
 std::string sample_list(const std::vector<uint64_t>& ids) {
   std::string out;
   for (const uint64_t id : ids) out += (out.empty() ? "" : ", ") + std::to_string(id);

@@ -79,8 +79,8 @@ Loss UnetObjective::loss(const PreparedBatch& batch, const StepContext& context)
     const bool cached = batch.cached.defined();
     const Posterior posterior =
         cached ? Posterior{batch.cached.mean, batch.cached.logvar} : model_.encode(batch.images);
-    const at::Tensor drawn = batch_noise(batch.posterior_noise, batch, context,
-                                         static_cast<uint64_t>(Purpose::kPosterior), posterior.mean.sizes());
+    const at::Tensor drawn =
+        batch_noise(batch.posterior_noise, batch, context, Purpose::kPosterior, posterior.mean.sizes());
     latents = posterior.sample(drawn) * options_.model.scaling_factor;
     if (cached) {
       masked = batch.cached.masked * options_.model.scaling_factor;
@@ -92,17 +92,15 @@ Loss UnetObjective::loss(const PreparedBatch& batch, const StepContext& context)
       latent_mask = mask_to_latents(masks, latents.size(2), latents.size(3));
     }
   }
-  at::Tensor noise = batch_noise(batch.noise, batch, context, static_cast<uint64_t>(Purpose::kNoise), latents.sizes());
+  at::Tensor noise = batch_noise(batch.noise, batch, context, Purpose::kNoise, latents.sizes());
   if (options_.offset_noise > 0) {
-    noise = noise + options_.offset_noise * batch_noise(batch.offset_noise, batch, context,
-                                                        static_cast<uint64_t>(Purpose::kOffsetNoise),
+    noise = noise + options_.offset_noise * batch_noise(batch.offset_noise, batch, context, Purpose::kOffsetNoise,
                                                         {size, latents.size(1), 1, 1});
   }
   at::Tensor input_noise = noise;
   if (options_.input_perturbation > 0) {
     input_noise = noise + options_.input_perturbation * batch_noise(batch.perturbation, batch, context,
-                                                                    static_cast<uint64_t>(Purpose::kInputPerturbation),
-                                                                    latents.sizes());
+                                                                    Purpose::kInputPerturbation, latents.sizes());
   }
   const at::Tensor states = batch.cached.glyphs.defined() ? batch.cached.glyphs : model_.glyph_states(batch.glyphs);
   const at::Tensor condition = model_.project(states) * keep_condition.to(device);
@@ -119,9 +117,7 @@ at::Tensor UnetObjective::preview(const PreparedBatch& batch, int64_t steps, con
   require_images(batch);
   SamplingOptions options;
   options.steps = steps;
-  auto noise = [&](at::IntArrayRef shape) {
-    return batch_noise(batch.noise, batch, context, static_cast<uint64_t>(Purpose::kNoise), shape);
-  };
+  auto noise = [&](at::IntArrayRef shape) { return batch_noise(batch.noise, batch, context, Purpose::kNoise, shape); };
   return model_.decode(model_.sample(batch.images, batch.masks, batch.glyphs, noise, options, abort));
 }
 

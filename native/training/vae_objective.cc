@@ -43,8 +43,8 @@ int64_t VaeObjective::adapted_base_bytes() const { return lora_ ? state_bytes(va
 Loss VaeObjective::loss(const PreparedBatch& batch, const StepContext& context) {
   require_images(batch);
   const Posterior posterior = Posterior::from_moments(vae_.run("encode", {batch.images}));
-  const at::Tensor noise = batch_noise(batch.posterior_noise, batch, context,
-                                       static_cast<uint64_t>(Purpose::kPosterior), posterior.mean.sizes());
+  const at::Tensor noise =
+      batch_noise(batch.posterior_noise, batch, context, Purpose::kPosterior, posterior.mean.sizes());
   const at::Tensor reconstruction = vae_.run("decode", {posterior.sample(noise)});
   if (reconstruction.sizes() != batch.images.sizes()) {
     std::ostringstream message;

@@ -2,7 +2,8 @@
 import { codedError } from "../errors.ts";
 import type { DType, HostTensor, TensorData } from "./native-types.ts";
 
-const constructors = {
+/** The typed array that carries a dtype. */
+export const arrayOf = {
   float32: Float32Array,
   float64: Float64Array,
   float16: Uint16Array,
@@ -27,7 +28,7 @@ export class Tensor implements HostTensor {
     if (!shape.every((extent) => Number.isInteger(extent) && extent >= 0)) {
       throw codedError("ERR_INVALID_ARGUMENT", `A shape holds integers of 0 or more, not [${shape.join(", ")}]`);
     }
-    const wanted = constructors[dtype];
+    const wanted = arrayOf[dtype];
     if (wanted === undefined) throw codedError("ERR_INVALID_ARGUMENT", `'${dtype}' is not a dtype`);
     if (!(data instanceof wanted)) {
       throw codedError(
@@ -53,6 +54,6 @@ export class Tensor implements HostTensor {
 
   static zeros(shape: readonly number[], dtype: DType = "float32"): Tensor {
     const count = shape.reduce((product, extent) => product * extent, 1);
-    return new Tensor(new constructors[dtype](count), shape, dtype);
+    return new Tensor(new arrayOf[dtype](count), shape, dtype);
   }
 }

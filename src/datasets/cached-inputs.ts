@@ -1,5 +1,6 @@
 /** One sample's cached tensors: joined to a batch, and to and from bytes. */
 import type { DType, HostTensor, NativeCachedInputs, TensorData } from "../addon/native-types.ts";
+import { arrayOf } from "../addon/tensor.ts";
 import { codedError } from "../errors.ts";
 import type { CachedSample } from "./sample-cache.ts";
 
@@ -52,17 +53,6 @@ export function sliceCached(cached: NativeCachedInputs, start: number, end: numb
   };
 }
 
-const arrays: Record<DType, new (buffer: ArrayBuffer) => TensorData> = {
-  float32: Float32Array,
-  float64: Float64Array,
-  float16: Uint16Array,
-  bfloat16: Uint16Array,
-  int64: BigInt64Array,
-  int32: Int32Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-};
-
 export interface PackedTensors {
   readonly tensors: Readonly<Record<string, HostTensor>>;
   readonly notes: Readonly<Record<string, unknown>>;
@@ -95,7 +85,7 @@ export function unpackTensors(packed: Buffer): PackedTensors | undefined {
     let at = start;
     for (const { name, shape, dtype, bytes } of header.tensors) {
       // Copied, because a view must start at a multiple of its element's size.
-      const data = new arrays[dtype](new Uint8Array(packed.subarray(at, at + bytes)).buffer);
+      const data = new arrayOf[dtype](new Uint8Array(packed.subarray(at, at + bytes)).buffer);
       if (data.byteLength !== bytes || data.length !== shape.reduce((a, b) => a * b, 1)) return undefined;
       tensors[name] = { data, shape, dtype };
       at += bytes;

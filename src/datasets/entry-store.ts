@@ -14,6 +14,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, rmdir, stat, unlink, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { codedError, throwIfAborted } from "../errors.ts";
+import { processLives } from "../process-lives.ts";
 
 const magic = Buffer.from("ANENTRY1");
 /** Magic, key, length, checksum. */
@@ -274,16 +275,7 @@ async function removeAbandoned(path: string, name: string): Promise<void> {
   const pid = Number(temporaryPattern.exec(name)![1]);
   const info = await stat(path).catch(() => undefined);
   if (info === undefined) return;
-  if (Date.now() - info.mtimeMs > abandonedMs || !lives(pid)) await unlink(path).catch(() => undefined);
-}
-
-function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
+  if (Date.now() - info.mtimeMs > abandonedMs || !processLives(pid)) await unlink(path).catch(() => undefined);
 }
 
 interface Group {

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
+import { processLives } from "../process-lives.ts";
 import type { DocumentFormat } from "./document.ts";
 import { magicLength, sniffFormat } from "./format.ts";
 
@@ -55,20 +56,11 @@ export async function removeStaleTemporaries(folder: string): Promise<string[]> 
   const removed: string[] = [];
   for (const name of await readdir(folder).catch(() => [])) {
     const pid = temporaryName.exec(name)?.[1];
-    if (pid === undefined || isRunning(Number(pid))) continue;
+    if (pid === undefined || processLives(Number(pid))) continue;
     await rm(join(folder, name), { force: true }).catch(() => {});
     removed.push(name);
   }
   return removed;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return systemCode(error) === "EPERM";
-  }
 }
 
 /**

@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
+import { processLives } from "../process-lives.ts";
 
 export interface FileDigest {
   /** Hex. */
@@ -126,18 +127,9 @@ export async function removeLeftovers(folder: string): Promise<string[]> {
   const removed: string[] = [];
   for (const name of names) {
     const pid = Number(/\.tmp-(\d+)(-[0-9a-f]+)?$/.exec(name)?.[1] ?? Number.NaN);
-    if (!Number.isInteger(pid) || (pid !== process.pid && lives(pid))) continue;
+    if (!Number.isInteger(pid) || (pid !== process.pid && processLives(pid))) continue;
     await rm(join(folder, name), { recursive: true, force: true });
     removed.push(name);
   }
   return removed;
-}
-
-function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
 }

@@ -4,29 +4,22 @@ import { codedError } from "../errors.ts";
 import type { Checkpoint } from "./checkpoints.ts";
 
 /** Where these differ the state does not fit, or the run would not be the one that was started. */
+const mustAgreeAlways = [
+  "kind",
+  "seed",
+  "train_batch_size",
+  "gradient_accumulation_steps",
+  "data.height",
+  "data.width",
+  "data.buckets",
+  "freeze",
+  "lora",
+] as const;
 const mustAgree = {
-  vae: [
-    "kind",
-    "seed",
-    "train_batch_size",
-    "gradient_accumulation_steps",
-    "data.height",
-    "data.width",
-    "data.buckets",
-    "freeze",
-    "lora",
-  ],
+  vae: mustAgreeAlways,
   unet: [
-    "kind",
-    "seed",
-    "train_batch_size",
-    "gradient_accumulation_steps",
-    "data.height",
-    "data.width",
-    "data.buckets",
+    ...mustAgreeAlways,
     "cache.variants",
-    "freeze",
-    "lora",
     "glyph_encoder.trainable",
     "glyph_encoder.fit",
     "loss.prediction_type",

@@ -1,24 +1,16 @@
 /** Killed at random moments and resumed, a run comes to the same bits: the soak of `npm run soak` in small. */
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { build } from "tsdown";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 // @ts-expect-error -- a script without types
 import { breakImages, killAndResume } from "../../scripts/soak.mjs";
-import { loadNative } from "../../src/addon/binding.ts";
 import { writeSyntheticDataset } from "../../src/datasets/synthesizer/write-dataset.ts";
-import type { AnonymizerError } from "../../src/errors.ts";
+import { bundleInto } from "../helpers/bundle.ts";
+import { missingForTraining } from "../helpers/can-train.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const missing = !existsSync(join(root, "models/tiny/unet/graph.pt"))
-  ? "models/tiny is not exported"
-  : await loadNative().then(
-      () => undefined,
-      (error: AnonymizerError) => `${error.code}: ${error.message}`,
-    );
-if (missing !== undefined) console.log(`skipped: ${missing} (npm run setup)`);
+const missing = await missingForTraining("unet");
 
 // Below the root: the bundle finds the addon from there.
 const bundle = join(root, ".cache", `resume-killed-${process.pid}`);
@@ -28,18 +20,7 @@ let manifest: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "resume-killed-"));
   if (missing !== undefined) return;
-  await build({
-    config: false,
-    cwd: root,
-    entry: [join(root, "src/cli/anonymizer-train.ts")],
-    outDir: bundle,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    dts: false,
-    fixedExtension: false,
-    logLevel: "silent",
-  });
+  await bundleInto(bundle, "src/cli/anonymizer-train.ts");
   manifest = (await writeSyntheticDataset({ out: join(folder, "data"), count: 12, seed: 3 })).manifest;
   breakImages(join(folder, "data", "images"));
 });

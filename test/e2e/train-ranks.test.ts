@@ -4,21 +4,14 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { build } from "tsdown";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { loadNative } from "../../src/addon/binding.ts";
 import { writeSyntheticDataset } from "../../src/datasets/synthesizer/write-dataset.ts";
-import type { AnonymizerError } from "../../src/errors.ts";
 import type { TrainingEvent } from "../../src/training/events.ts";
+import { bundleInto } from "../helpers/bundle.ts";
+import { missingForTraining } from "../helpers/can-train.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const missing = !existsSync(join(root, "models/tiny/vae/graph.pt"))
-  ? "models/tiny is not exported"
-  : await loadNative().then(
-      () => undefined,
-      (error: AnonymizerError) => `${error.code}: ${error.message}`,
-    );
-if (missing !== undefined) console.log(`skipped: ${missing} (npm run setup)`);
+const missing = await missingForTraining("vae");
 const torchrun = join(root, ".venv/bin/torchrun");
 if (!existsSync(torchrun)) console.log(`skipped: there is no ${torchrun} (npm run setup)`);
 
@@ -32,18 +25,7 @@ const children = new Set<ChildProcess>();
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "train-ranks-"));
   if (missing !== undefined) return;
-  await build({
-    config: false,
-    cwd: root,
-    entry: [join(root, "src/cli/anonymizer-train.ts")],
-    outDir: bundle,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    dts: false,
-    fixedExtension: false,
-    logLevel: "silent",
-  });
+  await bundleInto(bundle, "src/cli/anonymizer-train.ts");
   manifest = (await writeSyntheticDataset({ out: join(folder, "data"), count: 12, seed: 3 })).manifest;
 });
 afterAll(async () => {

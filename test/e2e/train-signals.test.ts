@@ -1,24 +1,16 @@
 /** The command line as a process of its own, stopped by signals. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { build } from "tsdown";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { loadNative } from "../../src/addon/binding.ts";
 import { writeSyntheticDataset } from "../../src/datasets/synthesizer/write-dataset.ts";
-import type { AnonymizerError } from "../../src/errors.ts";
+import { bundleInto } from "../helpers/bundle.ts";
+import { missingForTraining } from "../helpers/can-train.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const missing = !existsSync(join(root, "models/tiny/vae/graph.pt"))
-  ? "models/tiny is not exported"
-  : await loadNative().then(
-      () => undefined,
-      (error: AnonymizerError) => `${error.code}: ${error.message}`,
-    );
-if (missing !== undefined) console.log(`skipped: ${missing} (npm run setup)`);
+const missing = await missingForTraining("vae");
 
 // Below the root: the bundle finds the addon from there.
 const bundle = join(root, ".cache", `train-signals-${process.pid}`);
@@ -29,18 +21,7 @@ const children = new Set<ChildProcess>();
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "train-signals-"));
   if (missing !== undefined) return;
-  await build({
-    config: false,
-    cwd: root,
-    entry: [join(root, "src/cli/anonymizer-train.ts")],
-    outDir: bundle,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    dts: false,
-    fixedExtension: false,
-    logLevel: "silent",
-  });
+  await bundleInto(bundle, "src/cli/anonymizer-train.ts");
   manifest = (await writeSyntheticDataset({ out: join(folder, "data"), count: 8, seed: 3 })).manifest;
 });
 afterAll(async () => {

@@ -22,6 +22,7 @@ import type { StepEvent, TrainingEvent } from "../../src/training/events.ts";
 import { UNetTrainer } from "../../src/training/unet-trainer.ts";
 import { VAETrainer } from "../../src/training/vae-trainer.ts";
 import { deltaOf, madeAdapter, tinyLayers } from "../helpers/adapters.ts";
+import { missingForTraining } from "../helpers/can-train.ts";
 import { readTensors, relativeDifference } from "../helpers/safetensors.ts";
 import {
   normalTensor,
@@ -36,13 +37,7 @@ import {
 } from "../helpers/tiny.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const missing = !existsSync(join(root, "models/tiny/unet/graph.pt"))
-  ? "models/tiny is not exported"
-  : await loadNative().then(
-      () => undefined,
-      (error: AnonymizerError) => `${error.code}: ${error.message}`,
-    );
-if (missing !== undefined) console.log(`skipped: ${missing} (npm run setup)`);
+const missing = await missingForTraining("unet");
 
 let folder: string;
 let manifest: string;

@@ -1,5 +1,4 @@
 /** The diffusion engine on the tiny models: real sampling on real patches, though untrained models don't spell. */
-import { createHash } from "node:crypto";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,8 +7,8 @@ import { cropImage } from "../../src/documents/image.ts";
 import { createDiffusionEngine, place } from "../../src/inpainting/diffusion-engine.ts";
 import { InpaintingPipeline } from "../../src/inpainting/inpainting-pipeline.ts";
 import type { Patch, PatchEngine } from "../../src/inpainting/patch.ts";
-import { writeTensors } from "../helpers/safetensors.ts";
-import { normalTensor, pageLikeBytes, projectionWidths, root } from "../helpers/tiny.ts";
+import { pageLikeBytes, root } from "../helpers/tiny.ts";
+import { writeTinyPack } from "../helpers/tiny-pack.ts";
 
 let models: string;
 let engine: PatchEngine;
@@ -31,17 +30,7 @@ const patch = (id: string, x: number, width: number, seed = 1): Patch => {
 
 beforeAll(async () => {
   models = mkdtempSync(join(tmpdir(), "anonymizer-pack-"));
-  for (const part of ["vae", "unet", "glyph_encoder"])
-    cpSync(join(root, "models", "tiny", part), join(models, part), { recursive: true });
-  const { inputWidth, outputWidth } = projectionWidths();
-  const projection = join(models, "unet", "text_projection.safetensors");
-  writeTensors(projection, {
-    weight: normalTensor([outputWidth, inputWidth], 1),
-    bias: normalTensor([outputWidth], 2),
-  });
-  const metadata = JSON.parse(readFileSync(join(models, "unet", "metadata.json"), "utf8"));
-  metadata.sha256["text_projection.safetensors"] = createHash("sha256").update(readFileSync(projection)).digest("hex");
-  writeFileSync(join(models, "unet", "metadata.json"), JSON.stringify(metadata));
+  writeTinyPack(models);
   engine = await createDiffusionEngine({ models, device: "cpu", steps: 3 });
 });
 afterAll(async () => {

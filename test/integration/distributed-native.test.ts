@@ -1,25 +1,17 @@
 /** Two real processes that exchange gradients, against one process that has all their samples. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "tsdown";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { loadNative } from "../../src/addon/binding.ts";
-import type { AnonymizerError } from "../../src/errors.ts";
+import { bundleInto } from "../helpers/bundle.ts";
+import { missingForTraining } from "../helpers/can-train.ts";
 import { readTensors, relativeDifference } from "../helpers/safetensors.ts";
 import { root, stagedFiles } from "../helpers/tiny.ts";
 import { type RankReport, type RankTask, runRank } from "../helpers/training-rank.ts";
 
-const missing = !existsSync(join(root, "models/tiny/unet/graph.pt"))
-  ? "models/tiny is not exported"
-  : await loadNative().then(
-      () => undefined,
-      (error: AnonymizerError) => `${error.code}: ${error.message}`,
-    );
-if (missing !== undefined) console.log(`skipped: ${missing} (npm run setup)`);
+const missing = await missingForTraining("unet");
 
 // Below the root: the bundle finds the addon and the models from there.
 const bundle = join(root, ".cache", `distributed-${process.pid}`);
@@ -29,18 +21,7 @@ const children = new Set<ChildProcess>();
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "distributed-"));
   if (missing !== undefined) return;
-  await build({
-    config: false,
-    cwd: root,
-    entry: [join(root, "test/helpers/training-rank.ts")],
-    outDir: bundle,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    dts: false,
-    fixedExtension: false,
-    logLevel: "silent",
-  });
+  await bundleInto(bundle, "test/helpers/training-rank.ts");
 });
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true });

@@ -1,6 +1,5 @@
 /** The latent cache on the real addon and the tiny models. */
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -14,7 +13,6 @@ import type { TrainingBatch } from "../../src/datasets/batch.ts";
 import { DocumentDataset } from "../../src/datasets/dataset.ts";
 import { createLoader } from "../../src/datasets/loader.ts";
 import { writeSyntheticDataset } from "../../src/datasets/synthesizer/write-dataset.ts";
-import type { AnonymizerError } from "../../src/errors.ts";
 import { cropOptions } from "../../src/training/crop-options.ts";
 import type { StepEvent, TrainingEvent, WarningEvent } from "../../src/training/events.ts";
 import { type CachedConfig, LatentCache } from "../../src/training/latent-cache.ts";
@@ -23,16 +21,11 @@ import { toMicroBatches } from "../../src/training/micro-batches.ts";
 import { nativeOptions } from "../../src/training/native-options.ts";
 import { readTrainingModels } from "../../src/training/training-plan.ts";
 import { UNetTrainer } from "../../src/training/unet-trainer.ts";
+import { missingForTraining } from "../helpers/can-train.ts";
 import { unetBatch, unetOptions, vaeBatch, vaeOptions } from "../helpers/tiny.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const missing = !existsSync(join(root, "models/tiny/unet/graph.pt"))
-  ? "models/tiny is not exported"
-  : await loadNative().then(
-      () => undefined,
-      (error: AnonymizerError) => `${error.code}: ${error.message}`,
-    );
-if (missing !== undefined) console.log(`skipped: ${missing} (npm run setup)`);
+const missing = await missingForTraining("unet");
 
 let folder: string;
 let manifest: string;

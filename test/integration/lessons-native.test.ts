@@ -1,6 +1,5 @@
 /** Faults of earlier systems that only the real addon can show to be absent (docs/lessons.md). */
-import { createHash } from "node:crypto";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -8,17 +7,8 @@ import { loadNative } from "../../src/addon/binding.ts";
 import type { NativeBinding } from "../../src/addon/native-types.ts";
 import { InpaintingPipeline } from "../../src/inpainting/inpainting-pipeline.ts";
 import { runPython } from "../helpers/python.ts";
-import { writeTensors } from "../helpers/safetensors.ts";
-import {
-  normalTensor,
-  pageLikeBytes,
-  projectionWidths,
-  root,
-  unetBatch,
-  unetOptions,
-  vaeBatch,
-  vaeOptions,
-} from "../helpers/tiny.ts";
+import { pageLikeBytes, unetBatch, unetOptions, vaeBatch, vaeOptions } from "../helpers/tiny.ts";
+import { writeTinyPack } from "../helpers/tiny-pack.ts";
 
 let native: NativeBinding;
 let folder: string;
@@ -92,22 +82,7 @@ describe("memory stays level", () => {
 
   it("over 1,000 patches, which run together in batches", { timeout: 600_000 }, async () => {
     const models = join(folder, "models");
-    for (const part of ["vae", "unet", "glyph_encoder"]) {
-      cpSync(join(root, "models", "tiny", part), join(models, part), { recursive: true });
-    }
-    const { inputWidth, outputWidth } = projectionWidths();
-    const projection = join(models, "unet", "text_projection.safetensors");
-    writeTensors(projection, {
-      weight: normalTensor([outputWidth, inputWidth], 1),
-      bias: normalTensor([outputWidth], 2),
-    });
-    const file = join(models, "unet", "metadata.json");
-    const metadata = JSON.parse(readFileSync(file, "utf8"));
-    metadata.sha256["text_projection.safetensors"] = createHash("sha256")
-      .update(readFileSync(projection))
-      .digest("hex");
-    writeFileSync(file, JSON.stringify(metadata));
-
+    writeTinyPack(models);
     const pipeline = await InpaintingPipeline.create({ models, device: "cpu", batchSize: 8 });
     const mask = new Uint8Array(16 * 32).fill(1);
     const request = (seed: number) => ({

@@ -6,12 +6,12 @@ import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/pro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { build } from "tsdown";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { crc32c } from "../../src/telemetry/crc32c.ts";
 import { openTensorBoard } from "../../src/telemetry/tensorboard.ts";
 import type { StepEvent, TrainingEvent } from "../../src/training/events.ts";
 import { VAETrainer } from "../../src/training/vae-trainer.ts";
+import { bundleInto } from "../helpers/bundle.ts";
 import { runPython } from "../helpers/python.ts";
 import { root } from "../helpers/tiny.ts";
 import { fakeData } from "../unit/helpers/fake-data.ts";
@@ -118,17 +118,7 @@ describe.skipIf(missing !== undefined)("TensorBoard reads", () => {
   it("everything a killed process had written", async () => {
     const bundle = await mkdtemp(join(tmpdir(), "tensorboard-bundle-"));
     try {
-      await build({
-        config: false,
-        cwd: root,
-        entry: [join(root, "src/telemetry/tensorboard.ts")],
-        outDir: bundle,
-        format: "esm",
-        platform: "node",
-        dts: false,
-        fixedExtension: false,
-        logLevel: "silent",
-      });
+      await bundleInto(bundle, "src/telemetry/tensorboard.ts");
       await writeFile(join(bundle, "package.json"), '{"type":"module"}');
       await writeFile(
         join(bundle, "write.js"),

@@ -1,10 +1,8 @@
 /** Training on the real addon, tiny models and synthetic crops. */
-import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadNative } from "../../src/addon/binding.ts";
 import { main } from "../../src/cli/train/main.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import type { UNetTrainerConfig, VAETrainerConfig } from "../../src/config/training-config.ts";
@@ -16,15 +14,10 @@ import { readModelFolder } from "../../src/models/model-folder.ts";
 import type { StepEvent, TrainingEvent } from "../../src/training/events.ts";
 import { UNetTrainer } from "../../src/training/unet-trainer.ts";
 import { VAETrainer } from "../../src/training/vae-trainer.ts";
+import { missingForTraining } from "../helpers/can-train.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const missing = !existsSync(join(root, "models/tiny/unet/graph.pt"))
-  ? "models/tiny is not exported"
-  : await loadNative().then(
-      () => undefined,
-      (error: AnonymizerError) => `${error.code}: ${error.message}`,
-    );
-if (missing !== undefined) console.log(`skipped: ${missing} (npm run setup)`);
+const missing = await missingForTraining("unet");
 
 let folder: string;
 let manifest: string;

@@ -2,10 +2,10 @@ import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { build } from "tsdown";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { joinTensors, packTensors, sliceCached, unpackTensors } from "../../src/datasets/cached-inputs.ts";
 import { clearStore, EntryStore, type EntryStoreOptions, entryKey, groupOf } from "../../src/datasets/entry-store.ts";
+import { bundleInto } from "../helpers/bundle.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -178,18 +178,7 @@ describe("an entry store", () => {
   it("takes several processes at once: every entry whole, the bound kept", async () => {
     const root = resolve(import.meta.dirname, "../..");
     const bundle = join(root, ".cache", `entry-store-${process.pid}`);
-    await build({
-      config: false,
-      cwd: root,
-      entry: [join(root, "src/datasets/entry-store.ts")],
-      outDir: bundle,
-      format: "esm",
-      platform: "node",
-      target: "node20",
-      dts: false,
-      fixedExtension: false,
-      logLevel: "silent",
-    });
+    await bundleInto(bundle, "src/datasets/entry-store.ts");
     // All write the same 150 keys, each in an order of its own, and read what the others write.
     const maxBytes = 150_000;
     const program = `

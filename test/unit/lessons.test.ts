@@ -5,13 +5,13 @@ import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { UNetTrainerConfigInput, VAETrainerConfigInput } from "../../src/config/training-config.ts";
 import { codedError } from "../../src/errors.ts";
 import { toMicroBatches } from "../../src/training/micro-batches.ts";
 import { UNetTrainer } from "../../src/training/unet-trainer.ts";
 import { VAETrainer } from "../../src/training/vae-trainer.ts";
 import { fakeBatch, fakeData } from "./helpers/fake-data.ts";
 import { fakeNative } from "./helpers/fake-native.ts";
+import { unetFixtureConfig, vaeFixtureConfig } from "./helpers/fixture-config.ts";
 import { modelFixture } from "./helpers/model-fixture.ts";
 
 const sources = vi.hoisted(() => ({ loadNative: vi.fn(), openData: vi.fn() }));
@@ -38,17 +38,8 @@ const common = () =>
     train_batch_size: 4,
     max_train_steps: 2,
   }) as const;
-const vaeConfig = (): VAETrainerConfigInput => ({
-  ...common(),
-  model: { path: join(folder, "vae") },
-  loss: { reduction: "mean", perceptual_weight: 0 },
-});
-const unetConfig = (): UNetTrainerConfigInput => ({
-  ...common(),
-  model: { path: join(folder, "unet") },
-  vae: { path: join(folder, "vae") },
-  glyph_encoder: { path: join(folder, "glyph_encoder") },
-});
+const vaeConfig = () => vaeFixtureConfig(folder, common());
+const unetConfig = () => unetFixtureConfig(folder, common());
 
 describe("a trainer", () => {
   it("is whole once create() resolves: plan, device, losses and checkpoints before the first step", async () => {

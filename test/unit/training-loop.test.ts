@@ -11,6 +11,7 @@ import { UNetTrainer } from "../../src/training/unet-trainer.ts";
 import { VAETrainer } from "../../src/training/vae-trainer.ts";
 import { type FakeDataSettings, fakeBatch, fakeData } from "./helpers/fake-data.ts";
 import { type FakeSettings, fakeNative } from "./helpers/fake-native.ts";
+import { unetFixtureConfig, vaeFixtureConfig } from "./helpers/fixture-config.ts";
 import { modelFixture, safetensors, shapesOf } from "./helpers/model-fixture.ts";
 
 // The trainers' own parts are real; only the native side and the files of a dataset are stood in for.
@@ -51,20 +52,9 @@ const common = () =>
     samples: { every_steps: 0 },
   }) as const;
 
-const vaeConfig = (extra: Partial<VAETrainerConfigInput> = {}): VAETrainerConfigInput => ({
-  ...common(),
-  model: { path: join(folder, "vae") },
-  loss: { reduction: "mean", perceptual_weight: 0 },
-  ...extra,
-});
-
-const unetConfig = (extra: Partial<UNetTrainerConfigInput> = {}): UNetTrainerConfigInput => ({
-  ...common(),
-  model: { path: join(folder, "unet") },
-  vae: { path: join(folder, "vae") },
-  glyph_encoder: { path: join(folder, "glyph_encoder") },
-  ...extra,
-});
+const vaeConfig = (extra: Partial<VAETrainerConfigInput> = {}) => vaeFixtureConfig(folder, { ...common(), ...extra });
+const unetConfig = (extra: Partial<UNetTrainerConfigInput> = {}) =>
+  unetFixtureConfig(folder, { ...common(), ...extra });
 
 async function collect(trainer: VAETrainer | UNetTrainer): Promise<TrainingEvent[]> {
   const events: TrainingEvent[] = [];

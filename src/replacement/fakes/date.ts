@@ -81,11 +81,17 @@ function makePatterns(dayFirst: boolean): RegExp[] {
   ].map((source) => new RegExp(source, "diu"));
 }
 
-const made: { true?: RegExp[]; false?: RegExp[] } = {};
-const patterns = (dayFirst: boolean): RegExp[] => {
-  made[`${dayFirst}`] ??= makePatterns(dayFirst);
-  return made[`${dayFirst}`]!;
-};
+const made = new Map<boolean, RegExp[]>();
+
+/** Compiled at the first date, not for every one. */
+function patterns(dayFirst: boolean): RegExp[] {
+  let known = made.get(dayFirst);
+  if (known === undefined) {
+    known = makePatterns(dayFirst);
+    made.set(dayFirst, known);
+  }
+  return known;
+}
 
 /** The date in `text`, as the first pattern that gives a date of the calendar reads it. */
 function findDate(text: string, dayFirst: boolean): { fields: Fields; time: number } | undefined {
