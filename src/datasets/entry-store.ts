@@ -71,6 +71,8 @@ export class EntryStore {
   /** Of entries being written. */
   #reserved = 0;
   #writtenSinceLook = 0;
+  /** Of entries that reached the disk since the look under way began: it may have passed their place before. */
+  #writtenWhileLooking = 0;
   #looking: Promise<void> | undefined;
 
   private constructor(folder: string, options: EntryStoreOptions) {
@@ -154,6 +156,7 @@ export class EntryStore {
     }
     this.#usedBytes += length - (this.#index.get(name) ?? 0);
     this.#writtenSinceLook += length;
+    this.#writtenWhileLooking += length;
     this.#index.set(name, length);
     return true;
   }
@@ -178,12 +181,14 @@ export class EntryStore {
   #look(room = 0): Promise<void> {
     this.#looking ??= (async () => {
       try {
+        this.#writtenWhileLooking = 0;
         const groups = await listGroups(this.folder);
         const now = new Date();
         for (const group of Object.keys(this.#options.groups))
           await utimes(join(this.folder, group, recipeFile), now, now).catch(() => undefined);
-        this.#usedBytes = groups.reduce((sum, group) => sum + group.bytes, 0);
-        this.#writtenSinceLook = 0;
+        // What it saw of these is counted twice, rather than not at all; the next look knows.
+        this.#usedBytes = groups.reduce((sum, group) => sum + group.bytes, this.#writtenWhileLooking);
+        this.#writtenSinceLook = this.#writtenWhileLooking;
         const unused = groups
           .filter(({ name, usedMs }) => !(name in this.#options.groups) && now.getTime() - usedMs > inUseMs)
           .sort((a, b) => a.usedMs - b.usedMs);

@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
-import { availableParallelism } from "node:os";
+import { availableParallelism, constants } from "node:os";
 import { codedError } from "../errors.ts";
 
 export interface LocalRanksOptions {
@@ -71,23 +71,12 @@ export async function launchLocalRanks(options: LocalRanksOptions): Promise<numb
 const describe = ({ code, signal }: Ending): string =>
   signal === null ? `ended with ${code}` : `was ended by ${signal}`;
 
-const signalNumbers: Partial<Record<NodeJS.Signals, number>> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGABRT: 6,
-  SIGBUS: 7,
-  SIGKILL: 9,
-  SIGSEGV: 11,
-  SIGTERM: 15,
-};
-
 const exitCodeOf = ({ code, signal }: Ending): number =>
-  code ?? 128 + (signal === null ? 0 : (signalNumbers[signal] ?? 0));
+  code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 
 /** Resolves when every process has ended: undefined, or the first failure. */
 async function runGroup(options: LocalRanksOptions, restarts: number): Promise<Ending | undefined> {
   const port = await freePort();
-  const children: ChildProcess[] = [];
   const alive = new Set<ChildProcess>();
   const timers = new Set<NodeJS.Timeout>();
   let failure: Ending | undefined;
@@ -113,7 +102,6 @@ async function runGroup(options: LocalRanksOptions, restarts: number): Promise<E
   try {
     const endings = Array.from({ length: options.ranks }, (_, rank) => {
       const child = startRank(options, rank, port, restarts);
-      children.push(child);
       alive.add(child);
       return ended(child, rank).then((result) => {
         alive.delete(child);

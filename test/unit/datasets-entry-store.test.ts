@@ -98,12 +98,16 @@ describe("an entry store", () => {
   });
 
   it("keeps the bound when many entries are written at once", async () => {
-    const store = await open({ maxBytes: 4000 });
-    const results = await Promise.all(
-      Array.from({ length: 40 }, (_, i) => store.write(group, key(i), Buffer.alloc(300))),
-    );
-    expect(results.filter((kept) => kept).length).toBeGreaterThan(5);
-    expect(await bytesIn(store.folder)).toBeLessThanOrEqual(4000);
+    // Many times: what a look at the folder misses depends on when the writes beside it end.
+    for (let time = 0; time < 60; time++) {
+      const store = await open({ maxBytes: 4000 });
+      const results = await Promise.all(
+        Array.from({ length: 40 }, (_, i) => store.write(group, key(i), Buffer.alloc(300))),
+      );
+      expect(results.filter((kept) => kept).length).toBeGreaterThan(5);
+      expect(await bytesIn(store.folder)).toBeLessThanOrEqual(4000);
+      await clearStore(store.folder);
+    }
   });
 
   it("makes room by removing groups that nobody has used for long, the longest unused one first", async () => {
