@@ -230,8 +230,8 @@ export class Anonymizer {
       findEntities(readings, detector, { minSimilarity, signal, onPage }),
     );
     throwIfAborted(signal);
-    return clock.run("invent", 1, (step) => {
-      const replacements = invent(found, readings.map(textOf), pseudonymizer);
+    return clock.run("invent", 1, async (step) => {
+      const replacements = await invent(found, readings.map(textOf), pseudonymizer, signal);
       step();
       return replacements;
     });
@@ -275,8 +275,8 @@ export class Anonymizer {
           onRead,
         }),
       );
-      const options = { pseudonymizer, pageTexts, mayAdd: round <= addingRounds };
-      if (improve(painting, proof, options) === 0) return { painting, proof, rounds: round };
+      const options = { pseudonymizer, pageTexts, mayAdd: round <= addingRounds, signal };
+      if ((await improve(painting, proof, options)) === 0) return { painting, proof, rounds: round };
     }
   }
 

@@ -30,9 +30,14 @@ export async function findEntities(
 }
 
 /** The invented values: one per value, the same wherever it stands. */
-export function invent(found: Found, pageTexts: readonly string[], pseudonymizer: Pseudonymizer): Replacement[] {
+export async function invent(
+  found: Found,
+  pageTexts: readonly string[],
+  pseudonymizer: Pseudonymizer,
+  signal: AbortSignal,
+): Promise<Replacement[]> {
   const parts = found.again.filter((same) => !same.whole).map((same) => same.entity);
-  const replacements = pseudonymizer.replace([...found.entities, ...parts], { pageTexts });
+  const replacements = await pseudonymizer.replace([...found.entities, ...parts], { pageTexts, signal });
   const fakes = new Map(replacements.map(({ entity, fake }) => [entity.id, fake]));
   const copies = found.again.filter((same) => same.whole);
   return [...replacements, ...copies.map((same) => ({ entity: same.entity, fake: fakeOf(fakes, same.of.id) }))];

@@ -17,6 +17,7 @@ export interface ImproveOptions {
   readonly pageTexts: readonly string[];
   /** Whether regions may be added. */
   readonly mayAdd: boolean;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -24,17 +25,17 @@ export interface ImproveOptions {
  * the input too, becomes a region of its own: an original that still stands somewhere, or personal data that the first
  * reading missed. Returns how many regions are to be drawn now: 0 when nothing can be done any more.
  */
-export function improve(painting: Painting, proof: Proof, options: ImproveOptions): number {
+export async function improve(painting: Painting, proof: Proof, options: ImproveOptions): Promise<number> {
   for (const id of proof.refused) painting.redraw(id);
   if (options.mayAdd) {
-    painting.add(stillStanding(painting, proof, options));
-    painting.add(foundLate(painting, proof, options));
+    painting.add(await stillStanding(painting, proof, options));
+    painting.add(await foundLate(painting, proof, options));
   }
   return painting.pendingCount;
 }
 
 /** Originals in untouched text. */
-function stillStanding(painting: Painting, proof: Proof, options: ImproveOptions): Replacement[] {
+async function stillStanding(painting: Painting, proof: Proof, options: ImproveOptions): Promise<Replacement[]> {
   const known = painting.regions.map((region) => region.replacement);
   const fakes = new Map(known.map(({ entity, fake }) => [entity.id, fake]));
   const painted = painting.painted();
@@ -47,7 +48,7 @@ function stillStanding(painting: Painting, proof: Proof, options: ImproveOptions
   const parts = found.filter((same) => !same.whole).map((same) => same.entity);
   return [
     ...whole.map((same) => ({ entity: same.entity, fake: fakes.get(same.of.id)! })),
-    ...inventFor(parts, painting, options),
+    ...(await inventFor(parts, painting, options)),
   ];
 }
 
@@ -55,7 +56,7 @@ function stillStanding(painting: Painting, proof: Proof, options: ImproveOptions
 const sureEnough = 0.7;
 
 /** Findings on the result that are no invented values, as far as they stand outside the painted boxes. */
-function foundLate(painting: Painting, proof: Proof, options: ImproveOptions): Replacement[] {
+async function foundLate(painting: Painting, proof: Proof, options: ImproveOptions): Promise<Replacement[]> {
   const painted = painting.painted();
   const ids = new Set(painting.regions.map((region) => region.replacement.entity.id));
   const entities: Entity[] = [];
@@ -101,11 +102,15 @@ const isEdge = (text: string, at: number): boolean =>
   at === 0 || at === text.length || text[at] === " " || text[at - 1] === " ";
 
 /** Values that the document has already keep their invented ones; new values get new ones. */
-function inventFor(entities: readonly Entity[], painting: Painting, options: ImproveOptions): Replacement[] {
+async function inventFor(
+  entities: readonly Entity[],
+  painting: Painting,
+  options: ImproveOptions,
+): Promise<Replacement[]> {
   if (entities.length === 0) return [];
-  const { pseudonymizer, pageTexts } = options;
+  const { pseudonymizer, pageTexts, signal } = options;
   const known = painting.regions.map((region) => region.replacement.entity);
-  const all = pseudonymizer.replace([...known, ...entities], { pageTexts });
+  const all = await pseudonymizer.replace([...known, ...entities], { pageTexts, signal });
   const ids = new Set(entities.map((entity) => entity.id));
   return all.filter(({ entity }) => ids.has(entity.id));
 }

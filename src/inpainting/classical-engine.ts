@@ -4,13 +4,13 @@
  */
 import { type Box, clipBox, roundOut } from "../documents/geometry.ts";
 import { codedError } from "../errors.ts";
+import { createPacer, type Pacer } from "../pacer.ts";
 import { Random } from "../random/random.ts";
 import { defaultFace } from "../rendering/fonts.ts";
 import { measureText } from "../rendering/text.ts";
 import type { TextFit } from "./fit-candidate.ts";
 import { analyseInk, type InkAnalysis } from "./ink.ts";
 import { measureStyle } from "./ink-style.ts";
-import { createPacer, type Pacer } from "./pacer.ts";
 import { type EmptyPaper, paintPaper } from "./paper-texture.ts";
 import type { Patch, PatchEngine, PatchResult } from "./patch.ts";
 import { measuringFactor, type Plane, shrinkLargeImage } from "./planes.ts";

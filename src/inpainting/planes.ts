@@ -1,6 +1,6 @@
 /** Small operations on single-channel images. A plane is `width * height` numbers, rows from the top. */
 import { luma, type RasterImage } from "../documents/image.ts";
-import type { Pacer } from "./pacer.ts";
+import type { Pacer } from "../pacer.ts";
 
 export interface Plane {
   readonly data: Float32Array;

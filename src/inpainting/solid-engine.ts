@@ -1,6 +1,6 @@
 /** Covers the old text with one colour: the last resort where no drawing could be proven. */
 import { codedError } from "../errors.ts";
-import { createPacer } from "./pacer.ts";
+import { createPacer } from "../pacer.ts";
 import type { Patch, PatchEngine, PatchResult } from "./patch.ts";
 
 export interface SolidEngineOptions {

@@ -1,10 +1,10 @@
 /** Puts ink on paper: a text in the type, weight, softness, colour and grain of an old one. */
 
+import type { Pacer } from "../pacer.ts";
 import type { Random } from "../random/random.ts";
 import { coveringFace } from "../rendering/fonts.ts";
 import { drawPlane, type TextFit } from "./fit-candidate.ts";
 import type { InkStyle } from "./ink-style.ts";
-import type { Pacer } from "./pacer.ts";
 import type { EmptyPaper } from "./paper-texture.ts";
 import type { Patch } from "./patch.ts";
 import { blurPlane, createPlane, type Plane } from "./planes.ts";

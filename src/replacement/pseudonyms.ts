@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import type { Faker } from "@faker-js/faker";
 import type { Entity, EntityType } from "../detection/entity.ts";
 import { codedError } from "../errors.ts";
+import { createPacer, type Pacer } from "../pacer.ts";
 import { fakeAddress } from "./fakes/address.ts";
 import { fakeCard } from "./fakes/card.ts";
 import { fakeCompany } from "./fakes/company.ts";
@@ -33,6 +34,7 @@ export interface PseudonymizerOptions {
 export interface PseudonymContext {
   /** The text of every page: no invented value may occur in it, and it tells how dates are to be read. */
   readonly pageTexts: readonly string[];
+  readonly signal?: AbortSignal;
 }
 
 export interface Pseudonymizer {
@@ -41,9 +43,9 @@ export interface Pseudonymizer {
    * document, nor do two different originals get the same one. Entities of one value get the same one, each in the
    * format of its original. Dates all move by the same interval; in a document with so many dates that every shift
    * meets one of them nearly, only equality is ruled out.
-   * Throws ERR_PSEUDONYM_EXHAUSTED when nothing fits.
+   * Rejects with ERR_PSEUDONYM_EXHAUSTED when nothing fits; ERR_ABORTED.
    */
-  replace(entities: readonly Entity[], context: PseudonymContext): Replacement[];
+  replace(entities: readonly Entity[], context: PseudonymContext): Promise<Replacement[]>;
 }
 
 const makers: Readonly<Record<Exclude<EntityType, "date">, FakeMaker>> = {
@@ -75,7 +77,8 @@ export function createPseudonymizer({ key, locale = "en" }: PseudonymizerOptions
   if (secret.length === 0) throw codedError("ERR_INVALID_ARGUMENT", "The pseudonym key is empty");
   const names = createNames(locale);
   return {
-    replace(entities, context) {
+    async replace(entities, context) {
+      const pacer = createPacer(context.signal);
       const state: DocumentState = {
         secret,
         names,
@@ -89,8 +92,8 @@ export function createPseudonymizer({ key, locale = "en" }: PseudonymizerOptions
       };
       const groups = groupByValue(entities);
       const fakes = new Map<Entity, string>();
-      inventDates(groups, context.pageTexts, locale, state, fakes);
-      for (const group of groups) if (group.type !== "date") inventGroup(group, state, fakes);
+      await inventDates(groups, context.pageTexts, locale, state, fakes, pacer);
+      for (const group of groups) if (group.type !== "date") await inventGroup(group, state, fakes, pacer);
       return entities.map((entity) => ({ entity, fake: fakes.get(entity)! }));
     },
   };
@@ -159,10 +162,16 @@ function record(
   }
 }
 
-function inventGroup(group: Group, state: DocumentState, fakes: Map<Entity, string>): void {
+async function inventGroup(
+  group: Group,
+  state: DocumentState,
+  fakes: Map<Entity, string>,
+  pacer: Pacer,
+): Promise<void> {
   const maker = makers[group.type as Exclude<EntityType, "date">];
   const model = clearestForm(group);
   for (let attempt = 0; attempt < attempts; attempt++) {
+    await pacer.pause();
     const effort = attempt < effortFrom ? 0 : 1;
     // The counter enters only when a value is drawn again, so that the first choice depends on key and value alone.
     const make = (original: string): string => {
@@ -215,13 +224,14 @@ function formatted(original: string, model: string, make: (text: string) => stri
 }
 
 /** Days and minutes for the whole document: the first shift of the key that keeps every date unlike the originals. */
-function inventDates(
+async function inventDates(
   groups: readonly Group[],
   pageTexts: readonly string[],
   locale: string,
   state: DocumentState,
   fakes: Map<Entity, string>,
-): void {
+  pacer: Pacer,
+): Promise<void> {
   const dates = groups.filter((group) => group.type === "date");
   if (dates.length === 0) return;
   const dayFirst =
@@ -253,6 +263,7 @@ function inventDates(
   ];
   for (const rule of rules) {
     for (let attempt = 0; attempt < attempts; attempt++) {
+      await pacer.pause();
       const chosen = all(drawShift(keyedRandom(state.secret, "date", "shift", String(attempt))));
       if (![...chosen].every(([group, made]) => [...made].every(([entity, fake]) => rule(fake, group, entity))))
         continue;

@@ -69,7 +69,7 @@ describe.skipIf(!present)("on real receipts", () => {
         "address",
         lines.map((l) => l.text),
       ).map((entity, i) => ({ ...entity, box: lines[i]!.box }));
-      const replacements = pseudonymizer.replace(entities, { pageTexts: receipt.lines.map((l) => l.text) });
+      const replacements = await pseudonymizer.replace(entities, { pageTexts: receipt.lines.map((l) => l.text) });
       const after = copyImage(page);
       const patches = replacements.map((replacement) =>
         extractPatch(page, replacement, { others: entities.filter((e) => e !== replacement.entity).map((e) => e.box) }),

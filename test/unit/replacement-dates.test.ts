@@ -46,11 +46,13 @@ describe("a shifted date", () => {
     expect(shift("23-01-2019 11:14 am", 0)).toBe("23-01-2019 12:44 am");
   });
 
-  it("keeps intervals between all dates of a document", () => {
+  it("keeps intervals between all dates of a document", async () => {
     const day = 86_400_000;
     const originals = Array.from({ length: 6 }, (_, i) => new Date(Date.UTC(2018, 0, 5 + i * i * 11)));
     const text = (date: Date): string => date.toISOString().slice(0, 10).split("-").reverse().join("/");
-    const fakes = createPseudonymizer({ key: "k" }).replace(entitiesOf("date", originals.map(text)), { pageTexts: [] });
+    const fakes = await createPseudonymizer({ key: "k" }).replace(entitiesOf("date", originals.map(text)), {
+      pageTexts: [],
+    });
     const moved = fakes.map(({ fake }) => {
       const [d, m, y] = fake.split("/").map(Number);
       return Date.UTC(y!, m! - 1, d!);
@@ -61,23 +63,22 @@ describe("a shifted date", () => {
     expect(by[0]).toBeGreaterThan(-1100);
   });
 
-  it("is a date of the calendar for every day and key", () => {
+  it("is a date of the calendar for every day and key", async () => {
     for (let i = 0; i < 400; i++) {
       const date = new Date(Date.UTC(1990, 0, 1 + i * 37));
       const text = date.toISOString().slice(0, 10);
       const maker = createPseudonymizer({ key: `key ${i % 7}` });
-      const { fake } = maker.replace(entitiesOf("date", [text]), { pageTexts: [] })[0]!;
+      const { fake } = (await maker.replace(entitiesOf("date", [text]), { pageTexts: [] }))[0]!;
       expect(fake).toMatch(/^\d{4}-\d{2}-\d{2}$/);
       expect(new Date(`${fake}T00:00:00Z`).toISOString().slice(0, 10)).toBe(fake);
       expect(fake).not.toBe(text);
     }
   });
 
-  it("is still found in a statement with a date on every day", () => {
+  it("is still found in a statement with a date on every day", async () => {
     const texts = Array.from({ length: 90 }, (_, i) => new Date(Date.UTC(2021, 0, 1 + i)).toISOString().slice(0, 10));
-    const fakes = createPseudonymizer({ key: "k" })
-      .replace(entitiesOf("date", texts), { pageTexts: texts })
-      .map((r) => r.fake);
+    const made = await createPseudonymizer({ key: "k" }).replace(entitiesOf("date", texts), { pageTexts: texts });
+    const fakes = made.map((r) => r.fake);
     expect(fakes.filter((fake) => texts.includes(fake))).toEqual([]);
     expect(new Set(fakes).size).toBe(90);
   });
@@ -88,9 +89,9 @@ describe("a shifted date", () => {
 });
 
 describe("what was found as a date and is none", () => {
-  it.each(["85.10.13", "47:12", "99/99/99", "VENDREDI", "..."])("%s gets another value all the same", (text) => {
+  it.each(["85.10.13", "47:12", "99/99/99", "VENDREDI", "..."])("%s gets another value all the same", async (text) => {
     const pseudonymizer = createPseudonymizer({ key: "secret" });
-    const [replacement] = pseudonymizer.replace(entitiesOf("date", [text]), { pageTexts: [text] });
+    const [replacement] = await pseudonymizer.replace(entitiesOf("date", [text]), { pageTexts: [text] });
     expect(replacement!.fake).not.toBe(text);
     expect(replacement!.fake).not.toBe("");
   });

@@ -1,6 +1,6 @@
 /** Lets other work have its turn during long computations on the main thread. */
 import { setImmediate } from "node:timers/promises";
-import { throwIfAborted } from "../errors.ts";
+import { throwIfAborted } from "./errors.ts";
 
 export interface Pacer {
   /** Call it between steps of a few milliseconds at most. Throws ERR_ABORTED when the signal has fired. */
