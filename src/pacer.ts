@@ -20,3 +20,20 @@ export function createPacer(signal: AbortSignal | undefined, sliceMs = 3): Pacer
     },
   };
 }
+
+/** Runs a computation that yields between its steps, giving way there. */
+export async function inSlices<T>(steps: Generator<void, T, void>, pacer: Pacer): Promise<T> {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    await pacer.pause();
+  }
+}
+
+/** Runs it without giving way: for small inputs. */
+export function atOnce<T>(steps: Generator<void, T, void>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}

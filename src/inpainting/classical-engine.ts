@@ -4,12 +4,12 @@
  */
 import { type Box, clipBox, roundOut } from "../documents/geometry.ts";
 import { codedError } from "../errors.ts";
-import { createPacer, type Pacer } from "../pacer.ts";
+import { createPacer, inSlices, type Pacer } from "../pacer.ts";
 import { Random } from "../random/random.ts";
 import { defaultFace } from "../rendering/fonts.ts";
 import { measureText } from "../rendering/text.ts";
 import type { TextFit } from "./fit-candidate.ts";
-import { analyseInk, type InkAnalysis } from "./ink.ts";
+import { type InkAnalysis, inkAnalysis } from "./ink.ts";
 import { measureStyle } from "./ink-style.ts";
 import { type EmptyPaper, paintPaper } from "./paper-texture.ts";
 import type { Patch, PatchEngine, PatchResult } from "./patch.ts";
@@ -56,7 +56,7 @@ async function paint(patch: Patch, pacer: Pacer): Promise<PatchResult> {
   const mask = scaled(maskBox);
   const box = scaled(textBox);
   await pacer.pause();
-  const analysis = analyseInk(small, box);
+  const analysis = await inSlices(inkAnalysis(small, box), pacer);
   await pacer.pause();
   const lines = findRuledLines(analysis, mask, box);
   const ink = textInk(analysis, box, mask, markRuledLines(lines, mask, small.width, small.height));

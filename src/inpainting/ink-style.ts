@@ -46,15 +46,19 @@ export async function measureStyle(
   const thinnest = -0.025 * fit.sizePx;
   const boldest = 0.07 * fit.sizePx;
   for (const steps of [2, 1]) {
-    await pacer.pause();
     // Blurring lowers the gradients for the same ink; emboldening raises the area.
-    blur = bisect(0.15, 3.5, 6, (sigma) => statistics(blurPlane(drawn, sigma)).sharpness > wanted.sharpness);
-    await pacer.pause();
+    blur = await bisect(
+      0.15,
+      3.5,
+      6,
+      pacer,
+      (sigma) => statistics(blurPlane(drawn, sigma)).sharpness > wanted.sharpness,
+    );
     const missing = (e: number): number => wanted.area - statistics(blurPlane(draw(e), blur)).area;
-    embolden = solve(missing, embolden, embolden + 0.015 * fit.sizePx, [thinnest, boldest], steps);
+    embolden = await solve(missing, [embolden, embolden + 0.015 * fit.sizePx], [thinnest, boldest], steps, pacer);
     drawn = draw(embolden);
   }
-  blur = bisect(0.15, 3.5, 7, (sigma) => statistics(blurPlane(drawn, sigma)).sharpness > wanted.sharpness);
+  blur = await bisect(0.15, 3.5, 7, pacer, (sigma) => statistics(blurPlane(drawn, sigma)).sharpness > wanted.sharpness);
   await pacer.pause();
   const most = deepest(analysis, region);
   const total = sumOf(target);
@@ -69,7 +73,7 @@ export async function measureStyle(
     strength = most;
     if (cut === null) {
       const missing = (e: number): number => total - sumOf(blurPlane(draw(e), blur)) * most;
-      embolden = solve(missing, embolden, embolden + 0.02 * fit.sizePx, [embolden, 0.1 * fit.sizePx], 2);
+      embolden = await solve(missing, [embolden, embolden + 0.02 * fit.sizePx], [embolden, 0.1 * fit.sizePx], 2, pacer);
     }
   }
   await pacer.pause();
@@ -145,10 +149,17 @@ function statistics({ data, width, height }: Plane): Statistics {
 }
 
 /** The place between low and high where `goOn` turns from true to false. */
-function bisect(low: number, high: number, steps: number, goOn: (value: number) => boolean): number {
+async function bisect(
+  low: number,
+  high: number,
+  steps: number,
+  pacer: Pacer,
+  goOn: (value: number) => boolean,
+): Promise<number> {
   let from = low;
   let to = high;
   for (let i = 0; i < steps; i++) {
+    await pacer.pause();
     const middle = (from + to) / 2;
     if (goOn(middle)) from = middle;
     else to = middle;
@@ -157,21 +168,25 @@ function bisect(low: number, high: number, steps: number, goOn: (value: number) 
 }
 
 /** Where a nearly straight, falling function is zero: the secant method from two points, kept within limits. */
-function solve(
+async function solve(
   f: (x: number) => number,
-  first: number,
-  second: number,
+  start: readonly [number, number],
   [low, high]: readonly [number, number],
   steps: number,
-): number {
-  let [a, b] = [first, second];
-  let [fa, fb] = [f(a), f(b)];
+  pacer: Pacer,
+): Promise<number> {
+  let [a, b] = start;
+  await pacer.pause();
+  let fa = f(a);
+  await pacer.pause();
+  let fb = f(b);
   for (let i = 0; ; i++) {
     const slope = (fb - fa) / (b - a);
     const next = Math.min(high, Math.max(low, slope < 0 ? b - fb / slope : b));
     if (i === steps - 1 || Math.abs(next - b) < 0.02) return next;
     [a, fa] = [b, fb];
     b = next;
+    await pacer.pause();
     fb = f(b);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { type Box, clipBox, growBox, roundOut } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
+import { atOnce } from "../pacer.ts";
 import { dilate, lumaPlane, type Plane, quantile } from "./planes.ts";
 
 export interface InkAnalysis {
@@ -56,7 +57,10 @@ export function paperAt(field: PaperField, x: number, y: number, out: Float32Arr
 }
 
 /** `textBox` (pixels of the image, with area) says where the text stands; the surroundings tell what its paper is. */
-export function analyseInk(image: RasterImage, textBox: Box): InkAnalysis {
+export const analyseInk = (image: RasterImage, textBox: Box): InkAnalysis => atOnce(inkAnalysis(image, textBox));
+
+/** `analyseInk` in steps of some milliseconds. */
+export function* inkAnalysis(image: RasterImage, textBox: Box): Generator<void, InkAnalysis, void> {
   const { width, height } = image;
   const plane = lumaPlane(image);
   const lineHeight = Math.max(4, Math.min(textBox[3] - textBox[1], textBox[2] - textBox[0]));
@@ -70,6 +74,7 @@ export function analyseInk(image: RasterImage, textBox: Box): InkAnalysis {
   const firstStrength = contrastQuantile(plane.data, width, inner, (value) => sign * (level - value), 0.98);
   const firstThreshold = Math.max(12, 0.35 * firstStrength);
   const tolerance = Math.max(24, firstThreshold);
+  yield;
   const marked = new Uint8Array(width * height);
   const odd = new Uint8Array(width * height);
   for (let i = 0; i < marked.length; i++) {
@@ -79,11 +84,14 @@ export function analyseInk(image: RasterImage, textBox: Box): InkAnalysis {
     else if (distance < -tolerance) odd[i] = 1;
   }
   const reach = Math.min(3, Math.max(1, Math.round(lineHeight * 0.06)));
+  yield;
   const near = dilate(marked, width, height, reach);
   for (let i = 0; i < near.length; i++) if (odd[i]) near[i] = 1;
+  yield;
   const paper = fitPaper(image, near, level, plane, lineHeight);
-
+  yield;
   const contrast = contrastTo(paper, plane, sign);
+  yield;
   const deviations = new Float32Array(Math.ceil(near.length / 4));
   let sampled = 0;
   for (let i = 0; i < near.length; i += 4) if (!near[i]) deviations[sampled++] = Math.abs(contrast.data[i]!);
@@ -93,6 +101,7 @@ export function analyseInk(image: RasterImage, textBox: Box): InkAnalysis {
     contrastQuantile(contrast.data, width, inner, (value) => value, 0.98),
   );
   const threshold = Math.max(8, 3.5 * noise, 0.25 * strength);
+  yield;
   const ink = new Uint8Array(width * height);
   for (let i = 0; i < ink.length; i++) if (contrast.data[i]! > threshold) ink[i] = 1;
   const clean = dilate(ink, width, height, reach + 1);

@@ -5,7 +5,7 @@ import sharp from "sharp";
 import type { OcrPage } from "../detection/ocr.ts";
 import type { Box } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
-import { throwIfAborted } from "../errors.ts";
+import { createPacer, type Pacer } from "../pacer.ts";
 
 export interface UnreadInk {
   /** Words read with a confidence below 0.5. */
@@ -26,46 +26,48 @@ const longestStroke = 48;
 
 /** Measures the ink of a page that `reading` does not cover. */
 export async function measureUnread(page: RasterImage, reading: OcrPage, signal?: AbortSignal): Promise<UnreadInk> {
-  throwIfAborted(signal);
+  const pacer = createPacer(signal);
+  await pacer.pause();
   const words = reading.lines.flatMap((line) => line.words);
   const scale = Math.min(1, lookWidth / page.width);
   const width = Math.max(1, Math.round(page.width * scale));
   const height = Math.max(1, Math.round(page.height * scale));
-  const ink = await findInk(page, width, height, signal);
-  await removeRules(ink, width, height);
+  const ink = await findInk(page, width, height, pacer);
+  await removeRules(ink, width, height, pacer);
   const total = countInk(ink);
   for (const word of words) if (word.confidence >= doubtful) erase(ink, width, height, word.box, scale);
+  await pacer.pause();
   const share = total === 0 ? 0 : countInk(ink) / total;
   for (const word of words) if (word.confidence < doubtful) erase(ink, width, height, word.box, scale);
   return {
     words: words.filter((word) => word.confidence < doubtful).length,
-    areas: countAreas(ink, width, height),
+    areas: await countAreas(ink, width, height, pacer),
     share: Math.round(share * 1e4) / 1e4,
   };
 }
 
 /** 1 where a pixel is clearly darker than its surroundings. */
-async function findInk(page: RasterImage, width: number, height: number, signal?: AbortSignal): Promise<Uint8Array> {
+async function findInk(page: RasterImage, width: number, height: number, pacer: Pacer): Promise<Uint8Array> {
   const raw = { width: page.width, height: page.height, channels: 3 as const };
   const grey = await sharp(page.data, { raw })
     .greyscale()
     .resize(width, height, { fit: "fill", kernel: "lanczos3" })
     .raw()
     .toBuffer();
-  throwIfAborted(signal);
   const paper = await sharp(grey, { raw: { width, height, channels: 1 } })
     .blur(12)
     .extractChannel(0)
     .raw()
     .toBuffer();
   const ink = new Uint8Array(width * height);
-  await inChunks(ink.length, (from, to) => {
-    for (let i = from; i < to; i++) ink[i] = grey[i]! < paper[i]! - 24 ? 1 : 0;
-  });
+  for (let y = 0; y < height; y++) {
+    await pacer.pause();
+    for (let i = y * width; i < (y + 1) * width; i++) ink[i] = grey[i]! < paper[i]! - 24 ? 1 : 0;
+  }
   return ink;
 }
 
-async function removeRules(ink: Uint8Array, width: number, height: number): Promise<void> {
+async function removeRules(ink: Uint8Array, width: number, height: number, pacer: Pacer): Promise<void> {
   const rules = new Uint8Array(ink.length);
   const mark = (start: number, step: number, length: number): void => {
     let run = 0;
@@ -77,20 +79,14 @@ async function removeRules(ink: Uint8Array, width: number, height: number): Prom
       }
     }
   };
-  await inChunks(
-    height,
-    (from, to) => {
-      for (let y = from; y < to; y++) mark(y * width, 1, width);
-    },
-    200,
-  );
-  await inChunks(
-    width,
-    (from, to) => {
-      for (let x = from; x < to; x++) mark(x, width, height);
-    },
-    200,
-  );
+  for (let y = 0; y < height; y++) {
+    await pacer.pause();
+    mark(y * width, 1, width);
+  }
+  for (let x = 0; x < width; x++) {
+    await pacer.pause();
+    mark(x, width, height);
+  }
   for (let i = 0; i < ink.length; i++) if (rules[i]) ink[i] = 0;
 }
 
@@ -110,18 +106,21 @@ function countInk(ink: Uint8Array): number {
 }
 
 /** Groups inky cells that touch and counts the groups large enough to be writing. */
-function countAreas(ink: Uint8Array, width: number, height: number): number {
+async function countAreas(ink: Uint8Array, width: number, height: number, pacer: Pacer): Promise<number> {
   const columns = Math.ceil(width / cell);
   const rows = Math.ceil(height / cell);
   const inkOf = new Uint16Array(columns * rows);
-  for (let i = 0; i < ink.length; i++) {
-    if (ink[i]) inkOf[Math.floor(i / width / cell) * columns + Math.floor((i % width) / cell)]!++;
+  for (let y = 0; y < height; y++) {
+    await pacer.pause();
+    const row = Math.floor(y / cell) * columns;
+    for (let x = 0; x < width; x++) if (ink[y * width + x]) inkOf[row + Math.floor(x / cell)]!++;
   }
   const enough = 0.1 * cell * cell;
   const seen = new Uint8Array(inkOf.length);
   let areas = 0;
   for (let start = 0; start < inkOf.length; start++) {
     if (seen[start] || inkOf[start]! < enough) continue;
+    await pacer.pause();
     let size = 0;
     const queue = [start];
     seen[start] = 1;
@@ -146,12 +145,4 @@ function countAreas(ink: Uint8Array, width: number, height: number): number {
     if (size >= 3) areas++;
   }
   return areas;
-}
-
-/** Runs a loop in parts, letting the event loop breathe between them. */
-async function inChunks(length: number, work: (from: number, to: number) => void, step = 262_144): Promise<void> {
-  for (let from = 0; from < length; from += step) {
-    work(from, Math.min(length, from + step));
-    await new Promise(setImmediate);
-  }
 }
