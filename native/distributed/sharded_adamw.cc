@@ -12,9 +12,10 @@ namespace anonymizer {
 
 ShardedAdamW::ShardedAdamW(std::vector<std::pair<std::string, at::Tensor>> parameters, const AdamWOptions& options,
                            Communicator& communicator)
-    : AdamW(std::move(parameters), options, kAlignment * communicator.world_size()), communicator_(communicator) {
+    : AdamW(std::move(parameters), options, WithoutMoments{}), communicator_(communicator) {
   at::NoGradGuard no_grad;
   if (options_.state_bits != 32) throw CodedError("ERR_INVALID_ARGUMENT", "A sharded optimizer has states of 32 bits");
+  join_gradients(kAlignment * communicator_.world_size());
   shard_ = flat_gradient_.numel() / communicator_.world_size();
   const int64_t begin = shard_ * communicator_.rank();
   flat_parameter_ = at::zeros_like(flat_gradient_);
@@ -37,10 +38,10 @@ ShardedAdamW::ShardedAdamW(std::vector<std::pair<std::string, at::Tensor>> param
 
 at::Tensor ShardedAdamW::step(double learning_rate, const at::Tensor& loss_scale) {
   at::NoGradGuard no_grad;
-  const auto [norm, bad] = clip(loss_scale);
-  update(own_.parameters, own_.gradients, own_.exp_avgs, own_.exp_avg_sqs, learning_rate, bad);
+  const Clipping clipping = clip(loss_scale);
+  update(own_.parameters, own_.gradients, own_.exp_avgs, own_.exp_avg_sqs, learning_rate, clipping);
   communicator_.all_gather(flat_parameter_, part_.clone(), "gathering the updated weights");
-  return norm;
+  return clipping.norm;
 }
 
 std::vector<std::pair<std::string, at::Tensor>> ShardedAdamW::views(const char* moment, const at::Tensor& flat) const {

@@ -76,13 +76,15 @@ Trainer::Trainer(std::unique_ptr<Objective> objective, const TrainerOptions& opt
     optimizer_ = std::make_unique<ShardedAdamW>(trainable, options.optimizer, *options.communicator);
   } else {
     optimizer_ = std::make_unique<AdamW>(trainable, options.optimizer);
+    if (options.communicator) optimizer_->join_gradients();
   }
   if (options.precision == at::kHalf) loss_scale_.emplace(options.device);
   if (options.ema_decay > 0) ema_.emplace(trainable, options.ema_decay);
   if (options.communicator) {
     auto& ranks = *options.communicator;
     reducer_ = std::make_unique<GradientReducer>(ranks, tensors_of(trainable), options.bucket_bytes, abort_);
-    if (const AdamW* adversary = objective_->discriminator_optimizer()) {
+    if (AdamW* const adversary = objective_->discriminator_optimizer()) {
+      adversary->join_gradients();
       adversary_reducer_ =
           std::make_unique<GradientReducer>(ranks, tensors_of(adversary->parameters()), options.bucket_bytes, abort_);
     }
@@ -222,6 +224,8 @@ StepResult Trainer::step(const std::vector<Batch>& batches, uint64_t global_step
     result.skipped = loss_scale_ && losses_finite && result.loss_scale >= 1;
     if (!result.skipped) not_finite(global_step, names, read, batches, after + 2);
   }
+  optimizer_->release_gradients();
+  if (adversary != nullptr) adversary->release_gradients();
   result.compute_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
   return result;
 }
@@ -279,8 +283,9 @@ std::vector<NamedTensor> Trainer::gradients(const Batch& batch, uint64_t global_
   const Loss loss = loss_of(prepare(batch, options_.device), global_step);
   loss.total.backward();
   std::vector<NamedTensor> result;
-  for (const auto& [name, tensor] : optimizer_->parameters())
-    result.emplace_back(name, tensor.grad().detach().to(at::kCPU).clone());
+  const auto& values = optimizer_->gradients();
+  for (size_t i = 0; i < values.size(); ++i)
+    result.emplace_back(optimizer_->parameters()[i].first, values[i].detach().to(at::kCPU).clone());
   optimizer_->zero_grad();
   return result;
 }
