@@ -9,6 +9,7 @@ export default defineConfig({
     "src/addon/probe.ts",
     "src/addon/binding.ts",
     "src/anonymizer/thread-worker.ts",
+    "src/documents/pdf-thread.mjs",
   ],
   format: "esm",
   platform: "node",

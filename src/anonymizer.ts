@@ -15,7 +15,7 @@ import { loadConfig } from "./config/load-config.ts";
 import { resolveKey } from "./config/secret-key.ts";
 import type { OcrPage } from "./detection/ocr.ts";
 import { type DocumentInput, decodeDocument } from "./documents/decode.ts";
-import type { DecodedDocument, DocumentFormat } from "./documents/document.ts";
+import { type DecodedDocument, type DocumentFormat, holdsPages } from "./documents/document.ts";
 import { encodeDocument } from "./documents/encode.ts";
 import type { Size } from "./documents/geometry.ts";
 import { codedError, throwIfAborted } from "./errors.ts";
@@ -296,8 +296,8 @@ export class AnonymizeFlow {
 /** Told before the work, not after it. */
 function outputFormat(document: DecodedDocument, wanted: DocumentFormat | "same"): DocumentFormat {
   const format = wanted === "same" ? document.format : wanted;
-  if (document.pages.length > 1 && format !== "tiff") {
-    const message = `${document.name} has ${document.pages.length} pages; only tiff holds several, not ${format}`;
+  if (document.pages.length > 1 && !holdsPages(format)) {
+    const message = `${document.name} has ${document.pages.length} pages; only tiff and pdf hold several, not ${format}`;
     throw codedError("ERR_INVALID_ARGUMENT", message, { details: { pages: document.pages.length, format } });
   }
   return format;

@@ -29,6 +29,7 @@ const formatOf: Readonly<Record<string, DocumentFormat>> = {
   ".webp": "webp",
   ".tif": "tiff",
   ".tiff": "tiff",
+  ".pdf": "pdf",
 };
 
 export class AnonymizeResult {

@@ -114,7 +114,10 @@ export const anonymizerSchema = z
       .describe("Checked before anything is decoded."),
     output: z
       .strictObject({
-        format: z.enum(["same", "png", "jpeg", "webp", "tiff"]).default("same").describe("same = the input's format."),
+        format: z
+          .enum(["same", "png", "jpeg", "webp", "tiff", "pdf"])
+          .default("same")
+          .describe("same = the input's format."),
         quality: positiveInt.max(100).default(95).describe("Of JPEG and lossy WebP."),
       })
       .prefault({})

@@ -7,6 +7,7 @@ import type { DecodedDocument, DocumentFormat, Page } from "./document.ts";
 import { sniffFormat } from "./format.ts";
 import type { Size } from "./geometry.ts";
 import { checkLimit, type DocumentLimits, resolveLimits } from "./limits.ts";
+import { decodePdf } from "./pdf.ts";
 import { type DocumentInput, readSource } from "./source.ts";
 
 export type { DocumentInput };
@@ -17,12 +18,15 @@ export interface DecodeOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What sharp decodes. */
+type PictureFormat = Exclude<DocumentFormat, "pdf">;
+
 interface PageHeader extends Size {
   readonly dpi?: number;
 }
 
 /**
- * Reads a PNG, JPEG, WebP or TIFF (all pages): upright by its EXIF orientation, transparent parts on white, any colour
+ * Reads a PNG, JPEG, WebP, TIFF (all pages) or PDF (all pages, as pictures): upright by its EXIF orientation, transparent parts on white, any colour
  * space and depth as 8-bit sRGB RGB. Metadata stays behind.
  *
  * Throws ERR_DOCUMENT_NOT_FOUND, ERR_DOCUMENT_EMPTY, ERR_DOCUMENT_FORMAT, ERR_DOCUMENT_LIMIT, ERR_DOCUMENT_DAMAGED,
@@ -33,7 +37,11 @@ export async function decodeDocument(input: DocumentInput, options: DecodeOption
   const limits = resolveLimits(options.limits);
   const { name, bytes } = await readSource(input, limits, signal);
   const format = sniffFormat(bytes);
-  if (format === undefined) throw codedError("ERR_DOCUMENT_FORMAT", `${name} is not a PNG, JPEG, WebP or TIFF`);
+  if (format === undefined) throw codedError("ERR_DOCUMENT_FORMAT", `${name} is not a PNG, JPEG, WebP, TIFF or PDF`);
+  if (format === "pdf") {
+    const drawn = await decodePdf(name, bytes, limits, signal);
+    return { name, format, bytes: bytes.length, sha256: await sha256Of(bytes), pages: drawn };
+  }
 
   const headers = await readHeaders(name, bytes, format, limits, signal);
   const pages: Page[] = [];
@@ -49,7 +57,7 @@ export async function decodeDocument(input: DocumentInput, options: DecodeOption
 async function readHeaders(
   name: string,
   bytes: Uint8Array,
-  format: DocumentFormat,
+  format: PictureFormat,
   limits: DocumentLimits,
   signal?: AbortSignal,
 ): Promise<PageHeader[]> {
@@ -99,7 +107,7 @@ function dpiOf({ density }: Metadata): number | undefined {
   return density !== undefined && Number.isFinite(density) && density > 0 && density !== 72 ? density : undefined;
 }
 
-const sharpOptions = (format: DocumentFormat, page: number): SharpOptions => ({
+const sharpOptions = (format: PictureFormat, page: number): SharpOptions => ({
   failOn: "error",
   // Our own limit has been applied to the header.
   limitInputPixels: false,
@@ -107,7 +115,7 @@ const sharpOptions = (format: DocumentFormat, page: number): SharpOptions => ({
   ...(format === "tiff" ? { page, pages: 1 } : {}),
 });
 
-async function metadataOf(name: string, bytes: Uint8Array, format: DocumentFormat, page: number): Promise<Metadata> {
+async function metadataOf(name: string, bytes: Uint8Array, format: PictureFormat, page: number): Promise<Metadata> {
   try {
     return await sharp(bytes, sharpOptions(format, page)).metadata();
   } catch (error) {
@@ -118,7 +126,7 @@ async function metadataOf(name: string, bytes: Uint8Array, format: DocumentForma
 async function decodePage(
   name: string,
   bytes: Uint8Array,
-  format: DocumentFormat,
+  format: PictureFormat,
   index: number,
   header: PageHeader,
 ): Promise<Page> {

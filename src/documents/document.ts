@@ -1,7 +1,11 @@
 /** A decoded document: what the anonymize flow carries from room to room. */
+import type { Size } from "./geometry.ts";
 import type { RasterImage } from "./image.ts";
 
-export type DocumentFormat = "png" | "jpeg" | "webp" | "tiff";
+export type DocumentFormat = "png" | "jpeg" | "webp" | "tiff" | "pdf";
+
+/** Formats that hold several pages. */
+export const holdsPages = (format: DocumentFormat): boolean => format === "tiff" || format === "pdf";
 
 export interface Page {
   /** 0-based. */
@@ -9,6 +13,8 @@ export interface Page {
   readonly image: RasterImage;
   /** Dots per inch where the file states it. */
   readonly dpi?: number;
+  /** Size in points (1/72 inch), of the pages of a PDF. */
+  readonly points?: Size;
 }
 
 export interface DecodedDocument {

@@ -3,23 +3,30 @@ import { setImmediate } from "node:timers/promises";
 import sharp, { type Sharp } from "sharp";
 import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
 import { setJpegDensity, setPngDensity } from "./density.ts";
-import type { DocumentFormat, Page } from "./document.ts";
+import { type DocumentFormat, holdsPages, type Page } from "./document.ts";
 import { greyChannel, isGrey, type RasterImage } from "./image.ts";
+import { type PdfPicture, writePdf } from "./pdf-writer.ts";
 import { writeTiff } from "./tiff.ts";
 
 export interface EncodeOptions {
   /** 1…100, default 92: of JPEG, and of WebP when it is lossy. */
   readonly quality?: number;
-  /** WebP only; default true. PNG and TIFF always are, JPEG never is. */
+  /** WebP only; default true. PNG, TIFF and PDF always are, JPEG never is. */
   readonly lossless?: boolean;
   readonly signal?: AbortSignal;
 }
 
 /** Largest side the formats can hold. */
-const maxSide: Record<DocumentFormat, number> = { png: 2 ** 31 - 1, jpeg: 65_535, webp: 16_383, tiff: 2 ** 31 - 1 };
+const maxSide: Record<DocumentFormat, number> = {
+  png: 2 ** 31 - 1,
+  jpeg: 65_535,
+  webp: 16_383,
+  tiff: 2 ** 31 - 1,
+  pdf: 2 ** 31 - 1,
+};
 
 /**
- * Encodes pages; several of them only as TIFF. Grey pages are stored with one channel where the format can.
+ * Encodes pages; several of them only as TIFF or PDF. Grey pages are stored with one channel where the format can.
  * Throws ERR_INVALID_ARGUMENT, ERR_OUTPUT when the encoder fails, ERR_ABORTED.
  */
 export async function encodeDocument(
@@ -32,10 +39,10 @@ export async function encodeDocument(
   const [first] = pages;
   if (first === undefined) throw codedError("ERR_INVALID_ARGUMENT", "A document needs at least one page");
   if (!(format in maxSide)) throw codedError("ERR_INVALID_ARGUMENT", `There is no output format "${format}"`);
-  if (pages.length > 1 && format !== "tiff") {
+  if (pages.length > 1 && !holdsPages(format)) {
     throw codedError(
       "ERR_INVALID_ARGUMENT",
-      `${pages.length} pages don't fit one ${format} file; encode as tiff, or page by page`,
+      `${pages.length} pages don't fit one ${format} file; encode as tiff or pdf, or page by page`,
     );
   }
   if (quality !== undefined && !(Number.isInteger(quality) && quality >= 1 && quality <= 100)) {
@@ -49,6 +56,7 @@ export async function encodeDocument(
       tiffPages.push({ ...(await compact(page.image)), ...(page.dpi === undefined ? {} : { dpi: page.dpi }) });
     return writeTiff(tiffPages, signal);
   }
+  if (format === "pdf") return writePdf(await pdfPictures(pages, signal));
   const { data, width, height, channels } = await compact(first.image);
   throwIfAborted(signal);
   const raw = sharp(data, { raw: { width, height, channels }, limitInputPixels: false }).toColourspace(
@@ -66,12 +74,24 @@ export async function encodeDocument(
   }
 }
 
-function encoderOf(raw: Sharp, format: Exclude<DocumentFormat, "tiff">, options: EncodeOptions): Sharp {
+function encoderOf(raw: Sharp, format: Exclude<DocumentFormat, "tiff" | "pdf">, options: EncodeOptions): Sharp {
   const { quality = 92, lossless = true } = options;
   if (format === "png") return raw.png({ compressionLevel: 6 });
   // Without subsampling: it would bleed the colour of stamps into the black of the text.
   if (format === "jpeg") return raw.jpeg({ quality, chromaSubsampling: "4:4:4" });
   return lossless ? raw.webp({ lossless: true, effort: 4 }) : raw.webp({ quality });
+}
+
+async function pdfPictures(pages: readonly Page[], signal: AbortSignal | undefined): Promise<PdfPicture[]> {
+  const pictures: PdfPicture[] = [];
+  for (const page of pages) {
+    throwIfAborted(signal);
+    const { data, width, height, channels } = await compact(page.image);
+    const raw = sharp(data, { raw: { width, height, channels }, limitInputPixels: false });
+    const png = await encoderOf(raw.toColourspace(channels === 1 ? "b-w" : "srgb"), "png", {}).toBuffer();
+    pictures.push({ png, width, height, channels, page });
+  }
+  return pictures;
 }
 
 function checkImage(image: RasterImage, index: number, format: DocumentFormat): void {

@@ -17,6 +17,7 @@ const extensions: Readonly<Record<DocumentFormat, string>> = {
   jpeg: ".jpg",
   webp: ".webp",
   tiff: ".tiff",
+  pdf: ".pdf",
 };
 
 /**

@@ -41,7 +41,7 @@ function buildProgram(terminal: Terminal, signal: AbortSignal, done: (exitCode: 
     .argument("<inputs...>", "documents (PNG, JPEG, WebP, TIFF) and folders of them")
     .requiredOption("--out <dir>", "folder for the results")
     .addOption(
-      new Option("--format <format>", "format of the results").choices(["same", "png", "jpeg", "webp", "tiff"]),
+      new Option("--format <format>", "format of the results").choices(["same", "png", "jpeg", "webp", "tiff", "pdf"]),
     )
     .option("--report <dir>", 'folder for the reports, or "none"; default: beside the results')
     .option("--concurrency <n>", "documents worked on at the same time", positiveInt)
