@@ -284,7 +284,8 @@ export class AnonymizeFlow {
   ) {
     return clock.run("encode", 1, async (step) => {
       const pages = document.pages.map((page, index) => ({ ...page, image: painting.pages[index]! }));
-      const settings = { quality: this.config.output.quality };
+      const { quality } = this.config.output;
+      const settings = { quality: quality === "same" ? (document.quality ?? 95) : quality };
       const data = await encodeDocument(pages, format, { ...settings, signal });
       const metadata = await findMetadata(data);
       step();

@@ -118,7 +118,10 @@ export const anonymizerSchema = z
           .enum(["same", "png", "jpeg", "webp", "tiff", "pdf"])
           .default("same")
           .describe("same = the input's format."),
-        quality: positiveInt.max(100).default(95).describe("Of JPEG and lossy WebP."),
+        quality: z
+          .union([positiveInt.max(100), z.literal("same")])
+          .default("same")
+          .describe("Of JPEG: 1 to 100, or same = as the input was saved, 95 where it was no JPEG."),
       })
       .prefault({})
       .describe("The written file."),

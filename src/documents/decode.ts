@@ -6,6 +6,7 @@ import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
 import type { DecodedDocument, DocumentFormat, Page } from "./document.ts";
 import { sniffFormat } from "./format.ts";
 import type { Size } from "./geometry.ts";
+import { jpegQuality } from "./jpeg-quality.ts";
 import { checkLimit, type DocumentLimits, resolveLimits } from "./limits.ts";
 import { decodePdf } from "./pdf.ts";
 import { type DocumentInput, readSource } from "./source.ts";
@@ -50,7 +51,9 @@ export async function decodeDocument(input: DocumentInput, options: DecodeOption
     pages.push(await decodePage(name, bytes, format, index, header));
   }
   throwIfAborted(signal);
-  return { name, format, bytes: bytes.length, sha256: await sha256Of(bytes), pages };
+  const quality = format === "jpeg" ? jpegQuality(bytes) : undefined;
+  const document = { name, format, bytes: bytes.length, sha256: await sha256Of(bytes), pages };
+  return quality === undefined ? document : { ...document, quality };
 }
 
 /** Sizes of all pages from their headers, checked against the limits; no pixel is decoded. */

@@ -25,5 +25,7 @@ export interface DecodedDocument {
   readonly bytes: number;
   /** Hex SHA-256 of the encoded input. */
   readonly sha256: string;
+  /** 1…100, of a JPEG: the quality it was saved with. */
+  readonly quality?: number;
   readonly pages: readonly Page[];
 }

@@ -4,6 +4,7 @@ import { decodeDocument } from "../../src/documents/decode.ts";
 import type { DocumentFormat, Page } from "../../src/documents/document.ts";
 import { encodeDocument } from "../../src/documents/encode.ts";
 import { createImage, type RasterImage } from "../../src/documents/image.ts";
+import { jpegQuality } from "../../src/documents/jpeg-quality.ts";
 
 /** Pixels without a pattern; with `grey`, red = green = blue. */
 function noise(width: number, height: number, grey = false): RasterImage {
@@ -152,5 +153,28 @@ describe("what is refused", () => {
         code("ERR_ABORTED"),
       );
     }
+  });
+});
+
+describe("the quality of a JPEG", () => {
+  it.each([5, 30, 49, 50, 75, 88, 95, 100])("is told from its tables: %i", async (quality) => {
+    const image = page(createImage(32, 32));
+    for (const file of [
+      await encodeDocument([image], "jpeg", { quality }),
+      await sharp({ create: { width: 16, height: 16, channels: 3, background: "red" } })
+        .jpeg({ quality })
+        .toBuffer(),
+    ])
+      expect((await decodeDocument(file)).quality).toBe(quality);
+  });
+
+  it("is near for other tables, and unknown without one", async () => {
+    const file = await sharp({ create: { width: 16, height: 16, channels: 3, background: "red" } })
+      .jpeg({ quality: 80, quantisationTable: 3 })
+      .toBuffer();
+    expect(jpegQuality(file)).toBeGreaterThan(40);
+    expect(jpegQuality(Buffer.from([0xff, 0xd8, 0xff, 0xd9]))).toBeUndefined();
+    expect(jpegQuality(Buffer.from([0xff, 0xd8, 0xff, 0xdb, 0, 67, 0, 1, 2]))).toBeUndefined();
+    expect((await decodeDocument(await sharp(file).png().toBuffer())).quality).toBeUndefined();
   });
 });
