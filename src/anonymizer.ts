@@ -5,6 +5,7 @@ import { buildReport } from "./anonymizer/build-report.ts";
 import { findEntities, invent, textOf } from "./anonymizer/find.ts";
 import { keyId } from "./anonymizer/identity.ts";
 import { improve } from "./anonymizer/improve.ts";
+import { createMemory, type Memory, openVault } from "./anonymizer/memory.ts";
 import { Painting } from "./anonymizer/painting.ts";
 import { type ProgressEvent, StageClock } from "./anonymizer/progress.ts";
 import { type Proof, prove } from "./anonymizer/proof.ts";
@@ -19,6 +20,8 @@ import type { DecodedDocument, DocumentFormat } from "./documents/document.ts";
 import { encodeDocument } from "./documents/encode.ts";
 import type { Size } from "./documents/geometry.ts";
 import { codedError, throwIfAborted } from "./errors.ts";
+import type { FakeOwners } from "./replacement/owners.ts";
+import type { Pseudonymizer } from "./replacement/pseudonyms.ts";
 import type { Replacement } from "./replacement/replacement.ts";
 import { type Logger, silentLogger } from "./telemetry/logger.ts";
 import { findMetadata } from "./verification/metadata.ts";
@@ -29,6 +32,11 @@ export interface CreateOptions {
   readonly logger?: Logger;
   /** The caller's own OCR or drawing engine in place of the built-in ones. */
   readonly parts?: CustomParts;
+  /**
+   * Remembers over documents who has which invented value, so that no two originals share one. A vault does that by
+   * itself. Default: only within a document; then each result depends on key, document and settings alone.
+   */
+  readonly owners?: FakeOwners;
 }
 
 export interface AnonymizeOptions {
@@ -60,14 +68,16 @@ export class Anonymizer {
   /** Tells keys apart without revealing them; null when the key was made for this instance. */
   readonly keyId: string | null;
   readonly #rooms: Rooms;
+  readonly #memory: Memory;
   readonly #logger: Logger;
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
 
-  private constructor(config: AnonymizerConfig, rooms: Rooms, id: string | null, logger: Logger) {
+  private constructor(config: AnonymizerConfig, rooms: Rooms, memory: Memory, id: string | null, logger: Logger) {
     this.config = config;
     this.keyId = id;
     this.#rooms = rooms;
+    this.#memory = memory;
     this.#logger = logger;
   }
 
@@ -75,19 +85,24 @@ export class Anonymizer {
    * Starts the OCR engine and, where a model pack is installed, the diffusion engine. Without `key`, `key_file` or
    * ANONYMIZER_KEY a random key is made: invented values then agree within this instance only.
    *
-   * Rejects with ERR_CONFIG_*, ERR_MODEL_*, ERR_LIBTORCH_* (engine "diffusion" only), ERR_OCR_FAILED, ERR_ABORTED.
+   * A `vault` is made where there is none yet.
+   *
+   * Rejects with ERR_CONFIG_*, ERR_VAULT_*, ERR_MODEL_*, ERR_LIBTORCH_* (engine "diffusion" only), ERR_OCR_FAILED,
+   * ERR_ABORTED.
    */
   static async create(config: AnonymizerConfigInput | string = {}, options: CreateOptions = {}): Promise<Anonymizer> {
-    const { signal, logger = silentLogger, parts = {} } = options;
+    const { signal, logger = silentLogger, parts = {}, owners } = options;
     throwIfAborted(signal);
     const checked = await loadConfig(config, "anonymizer");
     const key = await resolveKey(checked);
+    const vault = checked.vault === undefined ? undefined : await openVault(checked, { create: true });
     const rooms = await openRooms(checked, key ?? randomBytes(32).toString("hex"), parts, {
       logger,
       ...(signal && { signal }),
     });
     logger.debug({ engine: rooms.choice }, "anonymizer ready");
-    return new Anonymizer(checked, rooms, key === undefined ? null : keyId(key), logger);
+    const memory = createMemory(rooms.pseudonymizer, { vault, owners });
+    return new Anonymizer(checked, rooms, memory, key === undefined ? null : keyId(key), logger);
   }
 
   /** Which engine draws, and why. */
@@ -99,7 +114,8 @@ export class Anonymizer {
    * Anonymizes a document: a path, the encoded bytes or a stream of them.
    *
    * Resolves also when the result could not be proven; `report.proven` says so and `save` then refuses. Rejects with
-   * ERR_DOCUMENT_*, ERR_OCR_*, ERR_PSEUDONYM_EXHAUSTED, ERR_ABORTED, ERR_CLOSED. Nothing is written before `save`.
+   * ERR_DOCUMENT_*, ERR_OCR_*, ERR_PSEUDONYM_EXHAUSTED, ERR_ABORTED, ERR_CLOSED. Nothing is written before `save`, except
+   * to the vault (ERR_VAULT_*, ERR_LOCKED, ERR_OUTPUT): what stands on a result can always be looked up there.
    */
   anonymize(input: DocumentInput, options: AnonymizeOptions = {}): Promise<AnonymizeResult> {
     return this.#track(options.signal, async (signal) => {
@@ -108,7 +124,9 @@ export class Anonymizer {
       const format = outputFormat(document, this.config.output.format);
       const readings = await this.#read(document, clock, signal);
       const unread = await this.#measureUnread(document, readings, clock, signal);
-      const replacements = await this.#findAndInvent(readings, clock, signal);
+      const replacements = await this.#findAndInvent(readings, clock, signal, (make) =>
+        this.#memory.keep(document, make, (made) => made),
+      );
       const { painting, proof, rounds } = await this.#drawAndProve(document, readings, replacements, clock, signal);
       const { pages, data, metadata, settings } = await this.#encode(document, painting, format, clock, signal);
       const report = buildReport({
@@ -145,7 +163,7 @@ export class Anonymizer {
       const document = await this.#decode(input, clock, signal);
       const readings = await this.#read(document, clock, signal);
       const unread = await this.#measureUnread(document, readings, clock, signal);
-      const replacements = await this.#findAndInvent(readings, clock, signal);
+      const replacements = await this.#findAndInvent(readings, clock, signal, this.#memory.look);
       const { name, format, bytes, sha256: hash } = document;
       return {
         document: { name, format, bytes, sha256: hash },
@@ -223,15 +241,22 @@ export class Anonymizer {
     });
   }
 
-  async #findAndInvent(readings: readonly OcrPage[], clock: StageClock, signal: AbortSignal): Promise<Replacement[]> {
-    const { detector, pseudonymizer } = this.#rooms;
+  async #findAndInvent(
+    readings: readonly OcrPage[],
+    clock: StageClock,
+    signal: AbortSignal,
+    remembering: (make: (pseudonymizer: Pseudonymizer) => Promise<Replacement[]>) => Promise<Replacement[]>,
+  ): Promise<Replacement[]> {
+    const { detector } = this.#rooms;
     const minSimilarity = this.config.gate.leak_similarity;
     const found = await clock.run("find", readings.length, (onPage) =>
       findEntities(readings, detector, { minSimilarity, signal, onPage }),
     );
     throwIfAborted(signal);
     return clock.run("invent", 1, async (step) => {
-      const replacements = await invent(found, readings.map(textOf), pseudonymizer, signal);
+      const replacements = await remembering((pseudonymizer) =>
+        invent(found, readings.map(textOf), pseudonymizer, signal),
+      );
       step();
       return replacements;
     });
@@ -245,7 +270,7 @@ export class Anonymizer {
     clock: StageClock,
     signal: AbortSignal,
   ): Promise<{ painting: Painting; proof: Proof; rounds: number }> {
-    const { engines, solid, ocr, detector, pseudonymizer } = this.#rooms;
+    const { engines, solid, ocr, detector } = this.#rooms;
     const { gate, seed } = this.config;
     const painting = await Painting.create(
       document.pages.map((page) => page.image),
@@ -275,8 +300,13 @@ export class Anonymizer {
           onRead,
         }),
       );
-      const options = { pseudonymizer, pageTexts, mayAdd: round <= addingRounds, signal };
-      if ((await improve(painting, proof, options)) === 0) return { painting, proof, rounds: round };
+      const current = proof;
+      const left = await this.#memory.keep(
+        document,
+        (pseudonymizer) => improve(painting, current, { pseudonymizer, pageTexts, mayAdd: round <= addingRounds, signal }),
+        () => painting.regions.map((region) => region.replacement),
+      );
+      if (left === 0) return { painting, proof, rounds: round };
     }
   }
 

@@ -19,6 +19,7 @@ export {
   type Finding as InstallationFinding,
   installationWorks,
 } from "./anonymizer/installation.ts";
+export { openVault } from "./anonymizer/memory.ts";
 export type { ProgressEvent } from "./anonymizer/progress.ts";
 export { AnonymizeResult } from "./anonymizer/result.ts";
 export type { CustomParts } from "./anonymizer/rooms.ts";
@@ -72,7 +73,9 @@ export {
   lostOthersExitCode,
   whenLauncherEnds,
 } from "./launch/local-ranks.ts";
+export { type Claim, type FakeOwners, HashedOwners } from "./replacement/owners.ts";
 export type { Replacement } from "./replacement/replacement.ts";
+export type { Vault, VaultEntry, VaultQuery } from "./replacement/vault.ts";
 export { type Report, reportJsonSchema, reportSchema, reportText } from "./report.ts";
 export { createLogger, type Logger } from "./telemetry/logger.ts";
 export { packageVersion } from "./telemetry/package-version.ts";
