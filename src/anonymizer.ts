@@ -20,7 +20,7 @@ import type { DecodedDocument, DocumentFormat } from "./documents/document.ts";
 import { encodeDocument } from "./documents/encode.ts";
 import type { Size } from "./documents/geometry.ts";
 import { codedError, throwIfAborted } from "./errors.ts";
-import type { FakeOwners } from "./replacement/owners.ts";
+import { type Claim, HashedOwners } from "./replacement/owners.ts";
 import type { Pseudonymizer } from "./replacement/pseudonyms.ts";
 import type { Replacement } from "./replacement/replacement.ts";
 import { type Logger, silentLogger } from "./telemetry/logger.ts";
@@ -33,10 +33,11 @@ export interface CreateOptions {
   /** The caller's own OCR or drawing engine in place of the built-in ones. */
   readonly parts?: CustomParts;
   /**
-   * Remembers over documents who has which invented value, so that no two originals share one. A vault does that by
-   * itself. Default: only within a document; then each result depends on key, document and settings alone.
+   * Remember over documents who has which invented value, so that no two originals share one; starting from what
+   * earlier instances with the same key gave by `takeClaims`, or from []. A vault does that by itself. Default: within a
+   * document only; then each result depends on key, document and settings alone.
    */
-  readonly owners?: FakeOwners;
+  readonly claims?: Iterable<Claim>;
 }
 
 export interface AnonymizeOptions {
@@ -69,15 +70,24 @@ export class Anonymizer {
   readonly keyId: string | null;
   readonly #rooms: Rooms;
   readonly #memory: Memory;
+  readonly #owners: HashedOwners | undefined;
   readonly #logger: Logger;
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
 
-  private constructor(config: AnonymizerConfig, rooms: Rooms, memory: Memory, id: string | null, logger: Logger) {
+  private constructor(
+    config: AnonymizerConfig,
+    rooms: Rooms,
+    memory: Memory,
+    owners: HashedOwners | undefined,
+    id: string | null,
+    logger: Logger,
+  ) {
     this.config = config;
     this.keyId = id;
     this.#rooms = rooms;
     this.#memory = memory;
+    this.#owners = owners;
     this.#logger = logger;
   }
 
@@ -91,18 +101,25 @@ export class Anonymizer {
    * ERR_ABORTED.
    */
   static async create(config: AnonymizerConfigInput | string = {}, options: CreateOptions = {}): Promise<Anonymizer> {
-    const { signal, logger = silentLogger, parts = {}, owners } = options;
+    const { signal, logger = silentLogger, parts = {} } = options;
     throwIfAborted(signal);
     const checked = await loadConfig(config, "anonymizer");
     const key = await resolveKey(checked);
     const vault = checked.vault === undefined ? undefined : await openVault(checked, { create: true });
-    const rooms = await openRooms(checked, key ?? randomBytes(32).toString("hex"), parts, {
+    const secret = key ?? randomBytes(32).toString("hex");
+    const rooms = await openRooms(checked, secret, parts, {
       logger,
       ...(signal && { signal }),
     });
     logger.debug({ engine: rooms.choice }, "anonymizer ready");
+    const owners = options.claims && vault === undefined ? new HashedOwners(secret, options.claims) : undefined;
     const memory = createMemory(rooms.pseudonymizer, { vault, owners });
-    return new Anonymizer(checked, rooms, memory, key === undefined ? null : keyId(key), logger);
+    return new Anonymizer(checked, rooms, memory, owners, key === undefined ? null : keyId(key), logger);
+  }
+
+  /** What was claimed since the last call, as keyed hashes: for another instance's `claims`. */
+  takeClaims(): Claim[] {
+    return this.#owners?.takeFresh() ?? [];
   }
 
   /** Which engine draws, and why. */

@@ -60,6 +60,7 @@ export { listDocuments, removeStaleTemporaries, writeFileAtomic } from "./docume
 export type { Box, Quad, Size } from "./documents/geometry.ts";
 export type { RasterImage } from "./documents/image.ts";
 export * from "./errors.ts";
+export { type FileLock, type LockOptions, lockFile } from "./file-lock.ts";
 export {
   InpaintingPipeline,
   type InpaintingPipelineOptions,
@@ -73,7 +74,13 @@ export {
   lostOthersExitCode,
   whenLauncherEnds,
 } from "./launch/local-ranks.ts";
-export { type Claim, type FakeOwners, HashedOwners } from "./replacement/owners.ts";
+export {
+  type PreviewDocument,
+  type PreviewPage,
+  writePreviewIndex,
+  writePreviewPage,
+} from "./preview/write-preview.ts";
+export type { Claim } from "./replacement/owners.ts";
 export type { Replacement } from "./replacement/replacement.ts";
 export type { Vault, VaultEntry, VaultQuery } from "./replacement/vault.ts";
 export { type Report, reportJsonSchema, reportSchema, reportText } from "./report.ts";

@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import { codedError, type DocumentFormat, listDocuments } from "../../index.ts";
+import { expandPattern, isPattern, patternBase } from "./glob.ts";
 
 export interface Job {
   /** Absolute path of the document. */
@@ -20,23 +21,30 @@ const extensions: Readonly<Record<DocumentFormat, string>> = {
 };
 
 /**
- * A file goes to its own name, a file of a folder to its path inside that folder. What already lies in the output folder
+ * A file goes to its own name, a file of a folder to its path inside that folder, a file that matches a pattern to its
+ * path from where the pattern begins. What already lies in the output folder
  * is left out. Rejects with ERR_DOCUMENT_EMPTY when nothing is left, ERR_USAGE when two inputs would have one result or
  * a result would replace its input.
  */
 export async function collectJobs(
   inputs: readonly string[],
-  outFolder: string,
+  outFolder: string | undefined,
   format: DocumentFormat | "same",
 ): Promise<Job[]> {
-  const out = resolve(outFolder);
+  // Without results there is nothing to be kept out of.
+  const out = outFolder === undefined ? undefined : resolve(outFolder);
   const found = new Map<string, string>();
   for (const input of inputs) {
     const path = resolve(input);
     const info = await stat(path).catch(() => undefined);
     if (info?.isDirectory()) {
       for (const file of await listDocuments(path)) {
-        if (!isInside(file, out) || isInside(path, out)) found.set(file, relative(path, file));
+        if (out === undefined || !isInside(file, out) || isInside(path, out)) found.set(file, relative(path, file));
+      }
+    } else if (info === undefined && isPattern(input)) {
+      const base = patternBase(input);
+      for (const file of await expandPattern(input)) {
+        if (out === undefined || !isInside(file, out)) found.set(file, relative(base, file));
       }
     } else found.set(path, basename(path));
   }
@@ -47,7 +55,7 @@ export async function collectJobs(
     const output = format === "same" ? at : `${withoutExtension(at)}${extensions[format]}`;
     const other = outputs.get(output);
     if (other !== undefined) throw codedError("ERR_USAGE", `${other} and ${input} would both be written to ${output}`);
-    if (join(out, output) === input)
+    if (out !== undefined && join(out, output) === input)
       throw codedError("ERR_USAGE", `${input} would be replaced by its own result; give another --out`);
     outputs.set(output, input);
   }
