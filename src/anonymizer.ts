@@ -320,7 +320,8 @@ export class Anonymizer {
       const current = proof;
       const left = await this.#memory.keep(
         document,
-        (pseudonymizer) => improve(painting, current, { pseudonymizer, pageTexts, mayAdd: round <= addingRounds, signal }),
+        (pseudonymizer) =>
+          improve(painting, current, { pseudonymizer, pageTexts, mayAdd: round <= addingRounds, signal }),
         () => painting.regions.map((region) => region.replacement),
       );
       if (left === 0) return { painting, proof, rounds: round };

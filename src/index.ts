@@ -60,6 +60,8 @@ export { listDocuments, removeStaleTemporaries, writeFileAtomic } from "./docume
 export type { Box, Quad, Size } from "./documents/geometry.ts";
 export type { RasterImage } from "./documents/image.ts";
 export * from "./errors.ts";
+export { type EngineScore, type EvaluateOptions, type Evaluation, evaluate } from "./evaluation/evaluate.ts";
+export type { TypeScore } from "./evaluation/score-entities.ts";
 export { type FileLock, type LockOptions, lockFile } from "./file-lock.ts";
 export {
   InpaintingPipeline,

@@ -1,5 +1,5 @@
 /** The look of the review pages. Colours keep a contrast of at least 4.5:1 in both schemes. */
-export const pageStyle = String.raw`
+export const pageStyle = `
 :root {
   color-scheme: light dark;
   --paper: #f6f7f9; --card: #ffffff; --ink: #16191d; --soft: #596270; --line: #d9dde3; --accent: #1d5fd1; --on: #ffffff;

@@ -109,7 +109,10 @@ export class Vault {
     };
   }
 
-  async #update<T>(work: (owners: FakeOwners) => T | Promise<T>, entriesOf: (result: T) => readonly VaultEntry[]): Promise<T> {
+  async #update<T>(
+    work: (owners: FakeOwners) => T | Promise<T>,
+    entriesOf: (result: T) => readonly VaultEntry[],
+  ): Promise<T> {
     const lock = await lockFile(`${this.file}.lock`);
     try {
       return await withFile(this.file, "r+", async (handle) => {

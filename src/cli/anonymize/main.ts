@@ -4,6 +4,7 @@ import { packageVersion } from "../../index.ts";
 import { printError, type Terminal, toCoded } from "../terminal.ts";
 import { type DetectOptions, detect } from "./detect.ts";
 import { type DoctorOptions, doctor } from "./doctor.ts";
+import { type EvalOptions, evaluateManifest } from "./eval.ts";
 import { exitCodes, exitCodesText } from "./exit-codes.ts";
 import { type RevealOptions, reveal } from "./reveal.ts";
 import { type RunOptions, run } from "./run.ts";
@@ -59,6 +60,17 @@ function buildProgram(terminal: Terminal, signal: AbortSignal, done: (exitCode: 
     .argument("<file>", "a document")
     .option("--json", "print JSON")
     .action(async (file: string, options: DetectOptions) => done(await detect(file, options, terminal, signal)));
+
+  withSettings(program.command("eval"))
+    .description("Score the anonymizer against a labelled manifest (manifest.jsonl). Writes nothing.")
+    .argument("<manifest>", "a manifest as `anonymizer-train data synth` or `data import` writes it")
+    .addOption(new Option("--split <split>", "only this split").choices(["train", "validation", "test"]))
+    .option("--limit <n>", "only the first documents", positiveInt)
+    .option("-j, --jobs <n>", "documents worked on at the same time", positiveInt)
+    .option("--json", "print JSON")
+    .action(async (manifest: string, options: EvalOptions) =>
+      done(await evaluateManifest(manifest, options, terminal, signal)),
+    );
 
   withKeys(program.command("reveal"))
     .description("Look up in a vault what stands behind invented values.")
