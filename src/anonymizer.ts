@@ -19,6 +19,7 @@ import { type DocumentInput, decodeDocument } from "./documents/decode.ts";
 import type { DecodedDocument, DocumentFormat } from "./documents/document.ts";
 import { encodeDocument } from "./documents/encode.ts";
 import type { Size } from "./documents/geometry.ts";
+import { limitsFrom } from "./documents/limits.ts";
 import { codedError, throwIfAborted } from "./errors.ts";
 import { type Claim, HashedOwners } from "./replacement/owners.ts";
 import type { Pseudonymizer } from "./replacement/pseudonyms.ts";
@@ -216,13 +217,7 @@ export class Anonymizer {
   }
 
   #decode(input: DocumentInput, clock: StageClock, signal: AbortSignal): Promise<DecodedDocument> {
-    const { max_bytes, max_pixels, max_pages, max_decoded_bytes } = this.config.limits;
-    const limits = {
-      maxBytes: max_bytes,
-      maxPixels: max_pixels,
-      maxPages: max_pages,
-      maxDecodedBytes: max_decoded_bytes,
-    };
+    const limits = limitsFrom(this.config.limits);
     return clock.run("decode", 1, async (step) => {
       const document = await decodeDocument(input, { limits, signal });
       step();

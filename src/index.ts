@@ -59,6 +59,7 @@ export type { DocumentFormat, Page } from "./documents/document.ts";
 export { listDocuments, removeStaleTemporaries, writeFileAtomic } from "./documents/files.ts";
 export type { Box, Quad, Size } from "./documents/geometry.ts";
 export type { RasterImage } from "./documents/image.ts";
+export { type DocumentLimits, limitsFrom } from "./documents/limits.ts";
 export * from "./errors.ts";
 export { type EngineScore, type EvaluateOptions, type Evaluation, evaluate } from "./evaluation/evaluate.ts";
 export type { TypeScore } from "./evaluation/score-entities.ts";

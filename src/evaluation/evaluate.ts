@@ -16,6 +16,7 @@ import { createTesseractEngine } from "../detection/tesseract-engine.ts";
 import { decodeDocument } from "../documents/decode.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { resolveInside } from "../documents/inside-folder.ts";
+import { limitsFrom } from "../documents/limits.ts";
 import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
 import { searchLeaks } from "../verification/leak-search.ts";
 import { checkOutside } from "../verification/outside-check.ts";
@@ -222,8 +223,9 @@ async function evaluateOne(record: ManifestRecord, folder: string, work: Work): 
       sums.problems.push({ id: record.id, because: unproven_because });
       return;
     }
-    const input = (await decodeDocument(path, signal ? { signal } : {})).pages[0]!.image;
-    const output = (await decodeDocument(result.data, signal ? { signal } : {})).pages[0]!.image;
+    const options = { limits: limitsFrom(work.anonymizer.config.limits), ...(signal && { signal }) };
+    const input = (await decodeDocument(path, options)).pages[0]!.image;
+    const output = (await decodeDocument(result.data, options)).pages[0]!.image;
     for (const engine of work.engines) await scoreReading(record, result, output, engine, work);
     await scoreOutside(result, input, output, work);
     sums.proven++;

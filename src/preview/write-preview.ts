@@ -10,6 +10,7 @@ import { type DocumentInput, decodeDocument } from "../documents/decode.ts";
 import { writeFileAtomic } from "../documents/files.ts";
 import type { Box } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
+import type { DocumentLimits } from "../documents/limits.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
 import type { Report } from "../report.ts";
 import { escapeHtml, htmlPage, inlineJson } from "./html.ts";
@@ -25,6 +26,8 @@ export interface PreviewPage {
   readonly original?: DocumentInput;
   /** Link to the page that lists the run. */
   readonly indexHref?: string;
+  /** Of the configuration that the document was anonymized with; default: those of `decodeDocument`. */
+  readonly limits?: Partial<DocumentLimits>;
   readonly signal?: AbortSignal;
 }
 
@@ -61,9 +64,9 @@ const quality = 84;
  * ERR_OUTPUT, ERR_ABORTED.
  */
 export async function writePreviewPage(path: string, options: PreviewPage): Promise<void> {
-  const { report, original, signal } = options;
-  const results = options.result === undefined ? [] : await pictures(options.result, signal);
-  const originals = original === undefined ? [] : await pictures(original, signal);
+  const { report, original } = options;
+  const results = options.result === undefined ? [] : await pictures(options.result, options);
+  const originals = original === undefined ? [] : await pictures(original, options);
   const findings = shownFindings(report);
   const pages = report.document.pages.map((size, index) =>
     pageHtml({ index, size, result: results[index], original: originals[index], findings, unproven: !report.proven }),
@@ -101,7 +104,7 @@ export async function writePreviewIndex(path: string, documents: readonly Previe
       : `<p class="warning">${unproven} could not be proven and ${failed} failed: of these no result was written.</p>`;
   const body = `<main class="list">
 <h1>Review of ${documents.length} ${documents.length === 1 ? "document" : "documents"}</h1>
-<p class="facts">${count("proven")} proven. Every result was read again: no original was found, nothing outside the replaced places changed.</p>
+<p class="facts">${count("proven")} proven: read again, without finding an original, and unchanged outside the replaced places.</p>
 ${warning}
 <table>
 <caption class="hidden-text">Documents of this run</caption>
@@ -124,8 +127,11 @@ async function writePage(path: string, html: string, secret: boolean): Promise<v
 }
 
 /** The pages of a document as data: URLs. */
-async function pictures(input: DocumentInput, signal?: AbortSignal): Promise<string[]> {
-  const { pages } = await decodeDocument(input, signal ? { signal } : {});
+async function pictures(
+  input: DocumentInput,
+  { limits, signal }: Pick<PreviewPage, "limits" | "signal">,
+): Promise<string[]> {
+  const { pages } = await decodeDocument(input, { ...(limits && { limits }), ...(signal && { signal }) });
   const urls: string[] = [];
   for (const { image } of pages) {
     throwIfAborted(signal);

@@ -8,6 +8,7 @@ import {
   codedError,
   createProgress,
   formatDuration,
+  limitsFrom,
   type PreviewDocument,
   type Report,
   reportSchema,
@@ -212,6 +213,7 @@ async function review(job: Job, work: Run, report: Report, result: Uint8Array | 
     indexHref: `${"../".repeat(job.output.split(/[/\\]/).length - 1)}index.html`,
     ...(result === undefined ? {} : { result }),
     ...(options.previewOriginals ? { original: job.input } : {}),
+    limits: limitsFrom(work.anonymizer.config.limits),
     signal,
   });
 }
