@@ -143,7 +143,7 @@ export class Anonymizer {
       const readings = await this.#read(document, clock, signal);
       const unread = await this.#measureUnread(document, readings, clock, signal);
       const replacements = await this.#findAndInvent(readings, clock, signal, (make) =>
-        this.#memory.keep(document, make, (made) => made),
+        this.#memory.keep(document, make, (made) => made, signal),
       );
       const { painting, proof, rounds } = await this.#drawAndProve(document, readings, replacements, clock, signal);
       const { pages, data, metadata, settings } = await this.#encode(document, painting, format, clock, signal);
@@ -318,6 +318,7 @@ export class Anonymizer {
         (pseudonymizer) =>
           improve(painting, current, { pseudonymizer, pageTexts, mayAdd: round <= addingRounds, signal }),
         () => painting.regions.map((region) => region.replacement),
+        signal,
       );
       if (left === 0) return { painting, proof, rounds: round };
     }

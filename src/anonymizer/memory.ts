@@ -16,6 +16,7 @@ export interface Memory {
     document: DocumentName,
     make: (pseudonymizer: Pseudonymizer) => Promise<T>,
     replacementsOf: (result: T) => readonly Replacement[],
+    signal?: AbortSignal,
   ): Promise<T>;
   /** The same without remembering anything. */
   look<T>(make: (pseudonymizer: Pseudonymizer) => Promise<T>): Promise<T>;
@@ -32,11 +33,12 @@ export function createMemory(pseudonymizer: Pseudonymizer, { vault, owners }: Me
       ? pseudonymizer
       : { replace: (entities, context) => pseudonymizer.replace(entities, { ...context, owners: known }) };
   return {
-    async keep(document, make, replacementsOf) {
+    async keep(document, make, replacementsOf, signal) {
       if (vault === undefined) return make(knowing(owners));
       return vault.update(
         (known) => make(knowing(known)),
         (result) => replacementsOf(result).map((replacement) => entryOf(document, replacement)),
+        signal,
       );
     },
     async look(make) {

@@ -1,5 +1,5 @@
 /** What makes a review page move: the same zoom and place in both views, and findings to step through. Runs in a browser. */
-export const pageScript = String.raw`
+export const pageScript = `
 "use strict";
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const one = (selector) => document.querySelector(selector);

@@ -56,6 +56,8 @@ interface Shown {
   readonly why: string;
 }
 
+/** As many as the style sheet has. */
+const colours = 11;
 /** Of the pictures in the page: good enough to read small print. */
 const quality = 84;
 
@@ -155,7 +157,7 @@ function shownFindings(report: Report): Shown[] {
     return {
       page: entity.page,
       box: entity.box,
-      colour: entityTypes.indexOf(entity.type),
+      colour: entityTypes.indexOf(entity.type) % colours,
       type: entity.type,
       what: entity.fake ?? "covered by a solid box",
       score: entity.confidence.toFixed(2),

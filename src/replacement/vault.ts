@@ -91,10 +91,15 @@ export class Vault {
 
   /**
    * Runs `work` while no other process can add to the vault, then adds the entries it gives. `owners` knows what all
-   * processes have claimed. Rejects with ERR_LOCKED, ERR_OUTPUT, ERR_VAULT_*, and what `work` throws.
+   * processes have claimed. Rejects with ERR_LOCKED (another process held it for 30 s), ERR_OUTPUT, ERR_VAULT_*,
+   * ERR_ABORTED while waiting, and what `work` throws.
    */
-  update<T>(work: (owners: FakeOwners) => T | Promise<T>, entriesOf: (result: T) => readonly VaultEntry[]): Promise<T> {
-    const turn = this.#turn.then(() => this.#update(work, entriesOf));
+  update<T>(
+    work: (owners: FakeOwners) => T | Promise<T>,
+    entriesOf: (result: T) => readonly VaultEntry[],
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const turn = this.#turn.then(() => this.#update(work, entriesOf, signal));
     this.#turn = turn.catch(() => {});
     return turn;
   }
@@ -112,8 +117,9 @@ export class Vault {
   async #update<T>(
     work: (owners: FakeOwners) => T | Promise<T>,
     entriesOf: (result: T) => readonly VaultEntry[],
+    signal: AbortSignal | undefined,
   ): Promise<T> {
-    const lock = await lockFile(`${this.file}.lock`);
+    const lock = await lockFile(`${this.file}.lock`, signal ? { signal } : {});
     try {
       return await withFile(this.file, "r+", async (handle) => {
         await this.#refresh(handle);

@@ -5,12 +5,15 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openVault } from "../../src/anonymizer/memory.ts";
 import { drawSamplePage } from "../../src/anonymizer/sample-page.ts";
 import { bundleInto } from "../helpers/bundle.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const bundle = join(root, ".cache", `run-killed-${process.pid}`);
-const count = 8;
+const names = ["anna", "berta", "carla", "dora", "edna", "fanny", "greta", "hanna"];
+const count = names.length;
+const key = "a key for the killed run";
 let folder: string;
 let scans: string;
 
@@ -20,7 +23,11 @@ beforeAll(async () => {
   await mkdir(scans);
   await bundleInto(bundle, "src/cli/anonymizer.ts");
   for (let i = 0; i < count; i++) {
-    const { data, width, height } = drawSamplePage([`Note ${i}`, `E-mail: carl.bost${i}@example.org`, "Thank you"]);
+    const { data, width, height } = drawSamplePage([
+      `Note ${i}`,
+      `E-mail: ${names[i]}.marlow@example.org`,
+      "Thank you",
+    ]);
     await sharp(data, { raw: { width, height, channels: 3 } }).toFile(join(scans, `${i}.png`));
   }
 });
@@ -51,7 +58,7 @@ function run(out: string, when: (stderr: string) => boolean | Promise<boolean>):
     "classical",
   ];
   const child = spawn(process.execPath, [join(bundle, "anonymizer.js"), ...args], {
-    env: { ...process.env, ANONYMIZER_KEY: "a key for the killed run" },
+    env: { ...process.env, ANONYMIZER_KEY: key },
   });
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (chunk) => {
@@ -82,9 +89,9 @@ describe("a run that is killed", () => {
     for (const wanted of [0, 1, 3, 5]) {
       // At a temporary file the result (or report, or journal) is just being written.
       const { code } = await run(out, async () => {
-        const names = await readdir(out).catch(() => [] as string[]);
-        const done = names.filter((name) => /^\d\.png$/.test(name)).length;
-        return done > wanted || (done === wanted && names.some((name) => name.endsWith(".tmp")));
+        const there = await readdir(out).catch(() => [] as string[]);
+        const done = there.filter((name) => /^\d\.png$/.test(name)).length;
+        return done > wanted || (done === wanted && there.some((name) => name.endsWith(".tmp")));
       });
       if (code === null) kills++;
       for (const name of await results(out)) {
@@ -104,9 +111,18 @@ describe("a run that is killed", () => {
     const { documents } = JSON.parse(last.stdout);
     expect(documents).toMatchObject({ total: count, proven: count, failed: 0, left: 0, skipped: finished.size });
     for (const [name, mtimeMs] of finished) expect((await stat(join(out, name))).mtimeMs, name).toBe(mtimeMs);
-    const names = await readdir(out);
-    expect(names.filter((name) => /\.(tmp|lock)$/.test(name))).toEqual([]);
+    const left = await readdir(out);
+    expect(left.filter((name) => /\.(tmp|lock)$/.test(name))).toEqual([]);
     expect(await results(out)).toHaveLength(count);
+
+    // What stands on a result can be looked up, whichever run wrote it.
+    const vault = await openVault({ vault: `${out}.vault`, key });
+    for (let i = 0; i < count; i++) {
+      const report = JSON.parse(await readFile(join(out, `${i}.report.json`), "utf8"));
+      const { fake } = report.entities.find(({ type }: { type: string }) => type === "email");
+      const found = await vault.find({ fake, document: `${i}.png` });
+      expect(found.map(({ original }) => original)).toEqual([`${names[i]}.marlow@example.org`]);
+    }
 
     // The same bytes as of a run that nobody disturbed.
     const calm = join(folder, "calm");
