@@ -244,11 +244,13 @@ describe("inputs", () => {
       return JSON.parse(stdout).results.map((result: { input: string }) => result.input.slice(scans.length + 1));
     };
     expect(await dry(join(scans, "**", "*.png"))).toEqual(["a.png", "sub/deeper/c.png"]);
+    // notes.txt is no document.
+    expect(await dry(join(scans, "*.*"))).toEqual(["a.png"]);
     expect(await dry(join(scans, "sub", "[a-b].{jpg,png}"))).toEqual(["sub/b.jpg"]);
     const out = join(folder, "pattern-out");
     expect((await cli(["run", join(scans, "s?b", "*.jpg"), "--out", out, "--report", "none"])).code).toBe(0);
     expect(await files(out)).toEqual([journal, "sub/b.jpg", "summary.json"]);
-    const none = await cli(["run", join(scans, "*.gif"), "--out", out]);
+    const none = await cli(["run", join(scans, "*.gif"), scans, "--out", out]);
     expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining("ERR_DOCUMENT_EMPTY") });
   });
 

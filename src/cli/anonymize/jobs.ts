@@ -1,7 +1,7 @@
 /** Turns the inputs of a command line into a list of documents with their places in the output folder. */
 import { stat } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
-import { codedError, type DocumentFormat, listDocuments } from "../../index.ts";
+import { AnonymizerError, codedError, type DocumentFormat, listDocuments } from "../../index.ts";
 import { expandPattern, isPattern, patternBase } from "./glob.ts";
 
 export interface Job {
@@ -43,9 +43,14 @@ export async function collectJobs(
       }
     } else if (info === undefined && isPattern(input)) {
       const base = patternBase(input);
+      let matches = 0;
       for (const file of await expandPattern(input)) {
-        if (out === undefined || !isInside(file, out)) found.set(file, relative(base, file));
+        if (out !== undefined && isInside(file, out)) continue;
+        if (!(await isDocument(file))) continue;
+        matches++;
+        found.set(file, relative(base, file));
       }
+      if (matches === 0) throw codedError("ERR_DOCUMENT_EMPTY", `No document matches ${input}`);
     } else found.set(path, basename(path));
   }
   if (found.size === 0) throw codedError("ERR_DOCUMENT_EMPTY", `No document was found in ${inputs.join(", ")}`);
@@ -70,6 +75,13 @@ export async function collectJobs(
     return { input, output, report: `${stems.get(stem) === 1 ? stem : output}.report.json` };
   });
 }
+
+/** By its content. What can't be read counts, so that it is told of. */
+const isDocument = (file: string): Promise<boolean> =>
+  listDocuments(file).then(
+    () => true,
+    (error: unknown) => !(error instanceof AnonymizerError && error.code === "ERR_DOCUMENT_FORMAT"),
+  );
 
 const withoutExtension = (path: string): string => join(dirname(path), basename(path, extname(path)));
 
