@@ -48,7 +48,10 @@ export interface EngineScore {
   readonly searched: number;
   readonly readable: number;
   readonly readable_by_type: Readonly<Record<string, number>>;
-  /** Records with a readable value. */
+  /** Replaced values, labelled or not, and those of them that can still be read. */
+  readonly replaced: number;
+  readonly replaced_readable: number;
+  /** Records with a readable value of either kind. */
   readonly documents: readonly string[];
   /** Invented values that were drawn, the mean similarity (0…1) of their readings, and the share read without a fault. */
   readonly drawn: number;
@@ -70,7 +73,7 @@ export interface Evaluation {
   /** Over the types that are labelled anywhere in the manifest. */
   readonly overall: TypeScore;
   readonly types: Readonly<Record<string, TypeScore>>;
-  /** Lines without a label as personal data, and the share of them that nothing touched. */
+  /** Lines that are not labelled as personal data of the configured types, and the share of them that nothing touched. */
   readonly others: { readonly lines: number; readonly untouched: number | null };
   readonly engines: Readonly<Record<string, EngineScore>>;
   readonly outside: {
@@ -91,6 +94,8 @@ export interface Evaluation {
 
 interface EngineSums {
   searched: number;
+  replaced: number;
+  replacedReadable: number;
   readonly byType: Map<string, number>;
   readonly documents: Set<string>;
   drawn: number;
@@ -185,7 +190,16 @@ function emptySums(engines: readonly OcrEngine[]): Sums {
     engines: new Map(
       engines.map(({ name }) => [
         name,
-        { searched: 0, byType: new Map(), documents: new Set(), drawn: 0, similarity: 0, exact: 0 },
+        {
+          searched: 0,
+          replaced: 0,
+          replacedReadable: 0,
+          byType: new Map(),
+          documents: new Set(),
+          drawn: 0,
+          similarity: 0,
+          exact: 0,
+        },
       ]),
     ),
     problems: [],
@@ -273,6 +287,11 @@ async function scoreReading(
     sums.byType.set(type, (sums.byType.get(type) ?? 0) + 1);
     sums.documents.add(record.id);
   }
+  const replaced = painted.map(({ id, original }) => ({ id, text: original }));
+  const again = await searchLeaks(replaced, [reading], painted, signal ? { signal } : {});
+  sums.replaced += replaced.length;
+  sums.replacedReadable += new Set(again.map(({ targetId }) => targetId)).size;
+  if (again.length > 0) sums.documents.add(record.id);
   for (const region of painted) {
     if (region.fake === null) continue;
     const { similarityToFake } = await checkRegion(output, region, engine, { ...options, pageReading: reading });
@@ -322,6 +341,8 @@ function evaluationOf(total: number, sums: Sums, seconds: number): Evaluation {
       searched: engine.searched,
       readable: [...engine.byType.values()].reduce((sum, n) => sum + n, 0),
       readable_by_type: Object.fromEntries([...engine.byType].sort()),
+      replaced: engine.replaced,
+      replaced_readable: engine.replacedReadable,
       documents: [...engine.documents].sort(),
       drawn: engine.drawn,
       reread_similarity: share(engine.similarity, engine.drawn),

@@ -179,9 +179,22 @@ describe("evaluating a manifest", () => {
     expect(result.documents).toEqual({ total: 1, proven: 1, unproven: 0, failed: 0 });
     expect(result.engines["blind"]).toMatchObject({ searched: 2, readable: 0, reread_similarity: 0, reread_exact: 0 });
     expect(result.engines["sharp"]).toMatchObject({ readable: 1, readable_by_type: { person: 1 }, documents: ["a"] });
+    expect(result.engines["sharp"]).toMatchObject({
+      replaced: result.engines["blind"]!.replaced,
+      replaced_readable: 0,
+    });
     expect(result.types["email"]).toMatchObject({ recall: 1 });
     expect(result.outside).toMatchObject({ changed_pixels: 0, psnr: null });
     expect(JSON.stringify(result)).not.toMatch(/marlow|Kalwitz/i);
+  });
+
+  it("looks for what was replaced, too, labelled or not", async () => {
+    const result = await evaluate(manifest, {
+      config: { engine: "classical", types: ["email"] },
+      engines: [engineThat("sharp", [`write to ${email} today`])],
+      limit: 1,
+    });
+    expect(result.engines["sharp"]).toMatchObject({ replaced: 1, replaced_readable: 1, documents: ["a"] });
   });
 
   it("does not look for types that are not replaced", async () => {

@@ -65,15 +65,16 @@ function asText(result: Evaluation): string {
   if (unlabelled.length > 0) {
     lines.push(`Without labels: ${unlabelled.map(([type, { found }]) => `${found} ${type}`).join(", ")}`);
   }
-  lines.push(`Lines without personal data left alone: ${percent(others.untouched)} of ${others.lines}`, "");
+  lines.push(`Lines not labelled as personal data, left alone: ${percent(others.untouched)} of ${others.lines}`, "");
   lines.push(
     table([
-      ["results read by", "originals", "readable", "in documents", "fakes", "similarity", "exact"],
+      ["results read by", "labelled", "readable", "replaced", "readable", "drawn", "similarity", "exact"],
       ...Object.entries(engines).map(([name, score]) => [
         name,
         String(score.searched),
         String(score.readable),
-        String(score.documents.length),
+        String(score.replaced),
+        String(score.replaced_readable),
         String(score.drawn),
         ratio(score.reread_similarity),
         ratio(score.reread_exact),
@@ -83,7 +84,7 @@ function asText(result: Evaluation): string {
   for (const [name, { documents: ids, readable_by_type }] of Object.entries(engines)) {
     if (ids.length === 0) continue;
     const counts = Object.entries(readable_by_type).map(([type, n]) => `${n} ${type}`);
-    lines.push(`Readable by ${name}: ${counts.join(", ")}, in ${ids.join(", ")}`);
+    lines.push(`Readable by ${name}: ${[...counts, `in ${ids.join(", ")}`].join(", ")}`);
   }
   lines.push(
     "",
