@@ -347,21 +347,21 @@ describe("review pages", () => {
     expect((await cli(args)).code).toBe(0);
     const again = await cli([...args, "--preview", "--json"]);
     expect(JSON.parse(again.stdout).documents).toMatchObject({ proven: 2, skipped: 2 });
-    const pages = ["b.jpg.html", "deeper/c.png.html", "index.html"];
+    const pages = ["index.html", "pages/b.jpg.html", "pages/deeper/c.png.html"];
     expect(await files(join(out, "preview"))).toEqual(pages);
     const read = (name: string) => readFile(join(out, "preview", name), "utf8");
     const index = await read("index.html");
-    expect(index).toContain('href="deeper/c.png.html"');
-    const page = await read("deeper/c.png.html");
-    expect(page).toContain('href="../index.html"');
+    expect(index).toContain('href="pages/deeper/c.png.html"');
+    const page = await read("pages/deeper/c.png.html");
+    expect(page).toContain('href="../../index.html"');
     expect(page.match(/<img /g)).toHaveLength(1);
     for (const html of [index, page]) {
       expect(html).toContain("default-src 'none'");
       expect(html).not.toMatch(/https?:|marlow|<script src|<link|@import|url\(/i);
     }
     expect((await cli([...args, "--preview-originals"])).code).toBe(0);
-    expect((await read("deeper/c.png.html")).match(/<img /g)).toHaveLength(2);
-    expect((await stat(join(out, "preview", "deeper", "c.png.html"))).mode & 0o077).toBe(0);
+    expect((await read("pages/deeper/c.png.html")).match(/<img /g)).toHaveLength(2);
+    expect((await stat(join(out, "preview", "pages", "deeper", "c.png.html"))).mode & 0o077).toBe(0);
   });
 
   it("never show the picture of a document that could not be proven", async () => {
@@ -370,7 +370,7 @@ describe("review pages", () => {
     const file = join(scans, "sub", "deeper", "c.png");
     const { code } = await cli(["run", file, "--out", out, "--preview", ...impossible.flatMap((v) => ["--set", v])]);
     expect(code).toBe(3);
-    const page = await readFile(join(out, "preview", "c.png.html"), "utf8");
+    const page = await readFile(join(out, "preview", "pages", "c.png.html"), "utf8");
     expect(page).not.toContain("<img");
     expect(page).toContain("could not be proven");
     expect(await readFile(join(out, "preview", "index.html"), "utf8")).toContain("1 could not be proven");
@@ -464,8 +464,10 @@ describe("wrong use", () => {
     [["run", "x.png", "--out", "y", "--engine", "magic"], 2, "magic"],
     [["run", "x.png", "--out", "y", "--types", "person,shoe"], 2, "shoe"],
     [["run", "x.png", "--out", "y", "--jobs", "0"], 2, "whole number"],
+    [["detect", "x.png", "--locale", "xx"], 1, 'no names for the locale "xx"'],
+    [["detect", "x.png", "--locale", "../en"], 1, "ERR_CONFIG_INVALID"],
     [["paint"], 2, "paint"],
-  ])("%j exits with 2", async (args, code, message) => {
+  ])("%j exits with %i", async (args, code, message) => {
     const result = await cli(args);
     expect(result.code).toBe(code);
     expect(result.stderr).toContain(message);

@@ -1,5 +1,5 @@
 /** `anonymizer run`: documents in, anonymized documents and reports out. */
-import { readFile, rm, stat } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import {
   Anonymizer,
@@ -8,21 +8,16 @@ import {
   codedError,
   createProgress,
   formatDuration,
-  limitsFrom,
-  type PreviewDocument,
-  type Report,
-  reportSchema,
   reportText,
   throwIfAborted,
   writeFileAtomic,
-  writePreviewIndex,
-  writePreviewPage,
 } from "../../index.ts";
 import { type Terminal, toCoded } from "../terminal.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { makeFolder, writableFolder } from "./folders.ts";
 import { collectJobs, type Job } from "./jobs.ts";
 import { countTypes, type Facts, Journal, type Places } from "./journal.ts";
+import { review, reviewFinished, wantsReview, writeReviewIndex } from "./review.ts";
 import { loadSettings, type SettingsOptions, withoutNewVault } from "./settings.ts";
 import { runStream } from "./stream.ts";
 
@@ -41,7 +36,7 @@ export interface RunOptions extends SettingsOptions {
 type Status = "proven" | "unproven" | "failed" | "planned";
 
 /** What became of one document. */
-interface Outcome {
+export interface Outcome {
   readonly input: string;
   /** Relative to the output folder; null when nothing was written. */
   readonly output: string | null;
@@ -56,7 +51,7 @@ interface Outcome {
 }
 
 /** A run at work. */
-interface Run {
+export interface Run {
   readonly options: RunOptions;
   readonly anonymizer: Anonymizer;
   /** Absolute; undefined on a dry run without one. */
@@ -93,7 +88,7 @@ export async function run(
     const summary = summarise(outcomes, jobs, anonymizer, signal.aborted, (performance.now() - started) / 1000);
     if (journal !== undefined) {
       await writeFileAtomic(join(out!, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
-      if (options.preview || options.previewOriginals) await writeIndex(out!, summary, jobs);
+      if (wantsReview(options)) await writeReviewIndex(out!, summary.results, jobs);
     }
     if (options.json) terminal.stdout.write(`${JSON.stringify(summary, null, 2)}\n`);
     else terminal.stdout.write(`${summaryText(summary)}\n`);
@@ -156,7 +151,7 @@ async function runOne(job: Job, work: Run, tell: (stage: string) => void): Promi
     const places = placesOf(job, options, out);
     const before = options.force ? undefined : await journal.finished(job.output, places, anonymizer);
     if (before) {
-      await reviewFinished(job, places, work);
+      if (wantsReview(options)) await reviewFinished(job, places, work);
       return fromFacts(before, job, true, seconds());
     }
     const result = await anonymizer.anonymize(job.input, { signal, onProgress });
@@ -176,9 +171,7 @@ async function runOne(job: Job, work: Run, tell: (stage: string) => void): Promi
         throw error;
       }
     }
-    if (options.preview || options.previewOriginals) {
-      await review(job, work, report, report.proven ? result.data : undefined);
-    }
+    if (wantsReview(options)) await review(job, work, report, report.proven ? result.data : undefined);
     return fromFacts(facts, job, false, seconds());
   } catch (error) {
     const coded = toCoded(error);
@@ -199,52 +192,6 @@ function placesOf(job: Job, options: RunOptions, out: string): Places {
 async function writeInto(path: string, text: string): Promise<void> {
   await makeFolder(dirname(path));
   await writeFileAtomic(path, text);
-}
-
-const previewFolder = (out: string): string => join(out, "preview");
-const previewName = (job: Job): string => `${job.output}.html`;
-
-/** Writes the review page of one document. */
-async function review(job: Job, work: Run, report: Report, result: Uint8Array | undefined): Promise<void> {
-  const { options, signal } = work;
-  await writePreviewPage(join(previewFolder(work.out!), previewName(job)), {
-    title: job.output,
-    report,
-    indexHref: `${"../".repeat(job.output.split(/[/\\]/).length - 1)}index.html`,
-    ...(result === undefined ? {} : { result }),
-    ...(options.previewOriginals ? { original: job.input } : {}),
-    limits: limitsFrom(work.anonymizer.config.limits),
-    signal,
-  });
-}
-
-/** The review page of a document done before, where it is missing and its report tells enough. */
-async function reviewFinished(job: Job, places: Places, work: Run): Promise<void> {
-  const { options } = work;
-  if (!(options.preview || options.previewOriginals) || places.report === undefined) return;
-  const there = await stat(join(previewFolder(work.out!), previewName(job))).catch(() => undefined);
-  if (there !== undefined && !options.previewOriginals) return;
-  const report = reportSchema.safeParse(JSON.parse(await readFile(places.report, "utf8")));
-  if (!report.success) return;
-  await review(job, work, report.data, report.data.proven ? await readFile(places.output) : undefined);
-}
-
-async function writeIndex(out: string, summary: Summary, jobs: readonly Job[]): Promise<void> {
-  const byInput = new Map(jobs.map((job) => [job.input, job]));
-  const documents: PreviewDocument[] = [];
-  for (const { input, status, confidence, entities, unproven_because, error } of summary.results) {
-    const job = byInput.get(input)!;
-    const page = await stat(join(previewFolder(out), previewName(job))).catch(() => undefined);
-    documents.push({
-      name: job.output,
-      status,
-      confidence,
-      entities,
-      problems: error === undefined ? unproven_because : [`${error.code}: ${error.message}`],
-      ...(page === undefined ? {} : { href: previewName(job).split(/[/\\]/).map(encodeURIComponent).join("/") }),
-    });
-  }
-  await writePreviewIndex(join(previewFolder(out), "index.html"), documents);
 }
 
 const errorFacts = ({ code, message, cure }: AnonymizerError) => ({ code, message, cure });
