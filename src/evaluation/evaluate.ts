@@ -12,7 +12,6 @@ import { readManifest } from "../datasets/manifest.ts";
 import type { ManifestRecord, Split } from "../datasets/manifest-types.ts";
 import type { EntityType } from "../detection/entity.ts";
 import type { OcrEngine } from "../detection/ocr.ts";
-import { createTesseractEngine } from "../detection/tesseract-engine.ts";
 import { decodeDocument } from "../documents/decode.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { resolveInside } from "../documents/inside-folder.ts";
@@ -23,12 +22,13 @@ import { checkOutside } from "../verification/outside-check.ts";
 import type { PaintedRegion } from "../verification/painted.ts";
 import { checkRegion } from "../verification/region-check.ts";
 import { type OutsideQuality, outsideQuality } from "./outside-quality.ts";
+import { openReaders } from "./readers.ts";
 import { addCounts, type Counts, overallScore, round, scorePage, type TypeScore, typeScore } from "./score-entities.ts";
 
 export interface EvaluateOptions {
   /** Configuration of the anonymizer: an object or the path of a YAML file. */
   readonly config?: AnonymizerConfigInput | string;
-  /** Read the results. Not closed. Default: tesseract. */
+  /** Read the results. Not closed. Default: every engine that is there. */
   readonly engines?: readonly OcrEngine[];
   /** The caller's own parts of the anonymizer. */
   readonly parts?: CustomParts;
@@ -135,7 +135,7 @@ export async function evaluate(manifest: string, options: EvaluateOptions = {}):
     overrides: { "report.include_originals": true },
   });
   const { vault: _vault, ...withoutVault } = config;
-  const own = options.engines === undefined ? [await createTesseractEngine({ workers: Math.min(jobs, 4) })] : [];
+  const own = options.engines === undefined ? await openReaders(config) : [];
   const engines = options.engines ?? own;
   if (engines.length === 0)
     throw codedError("ERR_INVALID_ARGUMENT", "engines is empty; at least one has to read the results");
