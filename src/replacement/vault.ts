@@ -4,7 +4,7 @@
  * Several processes may add to one vault; they take turns by a lock beside it. vault-file.ts has the format.
  */
 import { createHash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { z } from "zod";
 import { entityTypes } from "../detection/entity.ts";
 import { systemCode } from "../documents/files.ts";
@@ -63,7 +63,11 @@ export class Vault {
    */
   static async open(file: string, key: string, options: OpenVaultOptions = {}): Promise<Vault> {
     if (key.length < 16) throw codedError("ERR_INVALID_ARGUMENT", "A vault's key has at least 16 characters");
-    if (options.create) await createVaultFile(file, key);
+    const missing = await stat(file).then(
+      () => false,
+      (error: unknown) => systemCode(error) === "ENOENT",
+    );
+    if (options.create && missing) await createVaultFile(file, key);
     return withFile(file, "r", async (handle) => {
       const vault = new Vault(file, key, { ...(await readVaultState(handle, file, key)), ...chainStart() });
       await vault.#refresh(handle);
