@@ -8,6 +8,7 @@ export default defineConfig({
     "src/addon/find-libtorch.ts",
     "src/addon/probe.ts",
     "src/addon/binding.ts",
+    "src/anonymizer/thread-worker.ts",
   ],
   format: "esm",
   platform: "node",

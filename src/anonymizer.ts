@@ -31,7 +31,7 @@ import { measureUnread, type UnreadInk } from "./verification/unread.ts";
 export interface CreateOptions {
   readonly signal?: AbortSignal;
   readonly logger?: Logger;
-  /** The caller's own OCR or drawing engine in place of the built-in ones. */
+  /** The caller's own OCR or drawing engine in place of the built-in ones. The work is then done in the calling thread. */
   readonly parts?: CustomParts;
   /**
    * Remember over documents who has which invented value, so that no two originals share one; starting from what
@@ -39,6 +39,11 @@ export interface CreateOptions {
    * document only; then each result depends on key, document and settings alone.
    */
   readonly claims?: Iterable<Claim>;
+}
+
+export interface FlowOptions extends CreateOptions {
+  /** Used where the configuration and the environment have no key. Default: a random one. */
+  readonly ownKey?: string;
 }
 
 export interface AnonymizeOptions {
@@ -61,11 +66,11 @@ export interface DetectionPlan {
 const addingRounds = 3;
 
 /**
- * Replaces the personal data of scanned documents. One instance serves many documents, also at the same time. Each
- * document is read, its personal data is found, replaced by invented values and drawn into the page; then the result is
- * proven by reading it again (src/anonymizer/proof.ts says what that means).
+ * The work of an `Anonymizer` (src/anonymizer/anonymizer.ts), in the thread it is called in. Each document is read, its
+ * personal data is found, replaced by invented values and drawn into the page; then the result is proven by reading it
+ * again (src/anonymizer/proof.ts says what that means).
  */
-export class Anonymizer {
+export class AnonymizeFlow {
   readonly config: AnonymizerConfig;
   /** Tells keys apart without revealing them; null when the key was made for this instance. */
   readonly keyId: string | null;
@@ -92,22 +97,14 @@ export class Anonymizer {
     this.#logger = logger;
   }
 
-  /**
-   * Starts the OCR engine and, where a model pack is installed, the diffusion engine. Without `key`, `key_file` or
-   * ANONYMIZER_KEY a random key is made: invented values then agree within this instance only.
-   *
-   * A `vault` is made where there is none yet.
-   *
-   * Rejects with ERR_CONFIG_*, ERR_VAULT_*, ERR_MODEL_*, ERR_LIBTORCH_* (engine "diffusion" only), ERR_OCR_FAILED,
-   * ERR_ABORTED.
-   */
-  static async create(config: AnonymizerConfigInput | string = {}, options: CreateOptions = {}): Promise<Anonymizer> {
-    const { signal, logger = silentLogger, parts = {} } = options;
+  /** As `Anonymizer.create`. */
+  static async create(config: AnonymizerConfigInput | string = {}, options: FlowOptions = {}): Promise<AnonymizeFlow> {
+    const { signal, logger = silentLogger, parts = {}, ownKey = randomBytes(32).toString("hex") } = options;
     throwIfAborted(signal);
     const checked = await loadConfig(config, "anonymizer");
     const key = await resolveKey(checked);
     const vault = checked.vault === undefined ? undefined : await openVault(checked, { create: true });
-    const secret = key ?? randomBytes(32).toString("hex");
+    const secret = key ?? ownKey;
     const rooms = await openRooms(checked, secret, parts, {
       logger,
       ...(signal && { signal }),
@@ -115,10 +112,10 @@ export class Anonymizer {
     logger.debug({ engine: rooms.choice }, "anonymizer ready");
     const owners = options.claims && vault === undefined ? new HashedOwners(secret, options.claims) : undefined;
     const memory = createMemory(rooms.pseudonymizer, { vault, owners });
-    return new Anonymizer(checked, rooms, memory, owners, key === undefined ? null : keyId(key), logger);
+    return new AnonymizeFlow(checked, rooms, memory, owners, key === undefined ? null : keyId(key), logger);
   }
 
-  /** What was claimed since the last call, as keyed hashes: for another instance's `claims`. */
+  /** As `Anonymizer.takeClaims`. */
   takeClaims(): Claim[] {
     return this.#owners?.takeFresh() ?? [];
   }
@@ -128,13 +125,7 @@ export class Anonymizer {
     return this.#rooms.choice;
   }
 
-  /**
-   * Anonymizes a document: a path, the encoded bytes or a stream of them.
-   *
-   * Resolves also when the result could not be proven; `report.proven` says so and `save` then refuses. Rejects with
-   * ERR_DOCUMENT_*, ERR_OCR_*, ERR_PSEUDONYM_EXHAUSTED, ERR_ABORTED, ERR_CLOSED. Nothing is written before `save`, except
-   * to the vault (ERR_VAULT_*, ERR_LOCKED, ERR_OUTPUT): what stands on a result can always be looked up there.
-   */
+  /** As `Anonymizer.anonymize`. */
   anonymize(input: DocumentInput, options: AnonymizeOptions = {}): Promise<AnonymizeResult> {
     return this.#track(options.signal, async (signal) => {
       const clock = new StageClock(options.onProgress);
@@ -174,7 +165,7 @@ export class Anonymizer {
     });
   }
 
-  /** Dry run: what would be replaced by what. Rejects as `anonymize` does. */
+  /** As `Anonymizer.detect`. */
   detect(input: DocumentInput, options: AnonymizeOptions = {}): Promise<DetectionPlan> {
     return this.#track(options.signal, async (signal) => {
       const clock = new StageClock(options.onProgress);
@@ -193,7 +184,7 @@ export class Anonymizer {
     });
   }
 
-  /** Stops what is running (it rejects with ERR_ABORTED) and frees the engines. A second call does nothing. */
+  /** As `Anonymizer.close`. */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(codedError("ERR_CLOSED", "The anonymizer was closed"));

@@ -64,6 +64,11 @@ const definitions = {
     meaning: "Memory ran out on the device.",
     cure: "Use a smaller batch (and more accumulation), a smaller resolution, or another device.",
   },
+  ERR_THREAD: {
+    family: "resource",
+    meaning: "The thread that did the work ended; the process goes on.",
+    cure: "Try again: a new thread is started. If it happens again, lower `limits.max_pixels`, or give Node more memory.",
+  },
   ERR_DEVICE: {
     family: "resource",
     meaning: "The requested device does not exist or is not usable.",

@@ -13,6 +13,7 @@ export { mergeAdapters } from "./adapters/merge-adapters.ts";
 export { type Diagnosis, diagnose } from "./addon/diagnose.ts";
 export type { DType, TensorData } from "./addon/native-types.ts";
 export { Tensor } from "./addon/tensor.ts";
+export { Anonymizer } from "./anonymizer/anonymizer.ts";
 export { configHash } from "./anonymizer/identity.ts";
 export {
   checkInstallation,
@@ -23,7 +24,7 @@ export { openVault } from "./anonymizer/memory.ts";
 export type { ProgressEvent } from "./anonymizer/progress.ts";
 export { AnonymizeResult } from "./anonymizer/result.ts";
 export type { CustomParts } from "./anonymizer/rooms.ts";
-export { type AnonymizeOptions, Anonymizer, type CreateOptions, type DetectionPlan } from "./anonymizer.ts";
+export type { AnonymizeOptions, CreateOptions, DetectionPlan } from "./anonymizer.ts";
 export type { AnonymizerConfig, AnonymizerConfigInput } from "./config/anonymizer-config.ts";
 export { type InitConfigOptions, initConfig } from "./config/init-config.ts";
 export { loadConfig } from "./config/load-config.ts";

@@ -38,14 +38,15 @@ export class AnonymizeResult {
   readonly data: Buffer;
   readonly format: DocumentFormat;
   readonly report: Report;
-  readonly #settings: EncodeSettings;
+  /** How `save` encodes another format. */
+  readonly settings: EncodeSettings;
 
   constructor(pages: readonly Page[], data: Buffer, format: DocumentFormat, report: Report, settings: EncodeSettings) {
     this.pages = pages;
     this.data = data;
     this.format = format;
     this.report = report;
-    this.#settings = settings;
+    this.settings = settings;
   }
 
   /** The first page. */
@@ -73,7 +74,7 @@ export class AnonymizeResult {
   }
 
   async #encode(format: DocumentFormat): Promise<Buffer> {
-    const data = await encodeDocument(this.pages, format, this.#settings);
+    const data = await encodeDocument(this.pages, format, this.settings);
     const found = await findMetadata(data);
     if (found.length > 0)
       throw codedError("ERR_NOT_PROVEN", `The ${format} output carries metadata: ${found.join(", ")}`);

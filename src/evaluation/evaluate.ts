@@ -3,9 +3,9 @@
  * engines other than the one that planned and proved them, and how faithful the results are.
  */
 import { dirname } from "node:path";
+import { Anonymizer } from "../anonymizer/anonymizer.ts";
 import type { AnonymizeResult } from "../anonymizer/result.ts";
 import type { CustomParts } from "../anonymizer/rooms.ts";
-import { Anonymizer } from "../anonymizer.ts";
 import type { AnonymizerConfigInput } from "../config/anonymizer-config.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { readManifest } from "../datasets/manifest.ts";

@@ -7,10 +7,10 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openVault } from "../../src/anonymizer/memory.ts";
 import { drawSamplePage } from "../../src/anonymizer/sample-page.ts";
-import { bundleInto } from "../helpers/bundle.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const bundle = join(root, ".cache", `run-killed-${process.pid}`);
+/** The built program. */
+const program = join(root, "dist", "cli", "anonymizer.js");
 const names = ["anna", "berta", "carla", "dora", "edna", "fanny", "greta", "hanna"];
 const count = names.length;
 const key = "a key for the killed run";
@@ -21,7 +21,6 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "run-killed-"));
   scans = join(folder, "scans");
   await mkdir(scans);
-  await bundleInto(bundle, "src/cli/anonymizer.ts");
   for (let i = 0; i < count; i++) {
     const { data, width, height } = drawSamplePage([
       `Note ${i}`,
@@ -31,10 +30,7 @@ beforeAll(async () => {
     await sharp(data, { raw: { width, height, channels: 3 } }).toFile(join(scans, `${i}.png`));
   }
 });
-afterAll(async () => {
-  await rm(folder, { recursive: true, force: true });
-  await rm(bundle, { recursive: true, force: true });
-});
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 interface Ended {
   readonly code: number | null;
@@ -57,7 +53,7 @@ function run(out: string, when: (stderr: string) => boolean | Promise<boolean>):
     "--engine",
     "classical",
   ];
-  const child = spawn(process.execPath, [join(bundle, "anonymizer.js"), ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     env: { ...process.env, ANONYMIZER_KEY: key },
   });
   let [stdout, stderr] = ["", ""];

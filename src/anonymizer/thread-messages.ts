@@ -1,0 +1,89 @@
+/** What an anonymizer and its thread tell each other. */
+import type { DetectionPlan } from "../anonymizer.ts";
+import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
+import type { DocumentFormat, Page } from "../documents/document.ts";
+import { AnonymizerError, codedError, type ErrorCode } from "../errors.ts";
+import type { Claim } from "../replacement/owners.ts";
+import type { Report } from "../report.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { ProgressEvent } from "./progress.ts";
+import type { EncodeSettings } from "./result.ts";
+import type { Rooms } from "./rooms.ts";
+
+export interface ThreadData {
+  readonly config: AnonymizerConfig;
+  readonly ownKey: string;
+  /** Of all documents so far, where claims are remembered. */
+  readonly claims?: readonly Claim[];
+}
+
+/** A document on its way: a file, or bytes under the name that reports give them. */
+export type SentDocument = { readonly path: string } | { readonly bytes: Uint8Array; readonly stream: boolean };
+
+export type Job = "anonymize" | "detect";
+
+export type ToThread =
+  | { readonly type: "start"; readonly id: number; readonly job: Job; readonly document: SentDocument }
+  | { readonly type: "abort"; readonly id: number }
+  | { readonly type: "close" };
+
+export interface SentResult {
+  readonly pages: readonly Page[];
+  readonly data: Uint8Array;
+  readonly format: DocumentFormat;
+  readonly report: Report;
+  readonly settings: EncodeSettings;
+  /** Made since the last result. */
+  readonly claims: readonly Claim[];
+}
+
+export type FromThread =
+  | { readonly type: "ready"; readonly engine: Rooms["choice"]; readonly keyId: string | null }
+  | { readonly type: "failed"; readonly error: SentError }
+  | { readonly type: "progress"; readonly id: number; readonly event: ProgressEvent }
+  | { readonly type: "anonymized"; readonly id: number; readonly result: SentResult }
+  | { readonly type: "detected"; readonly id: number; readonly plan: DetectionPlan }
+  | { readonly type: "rejected"; readonly id: number; readonly error: SentError }
+  | { readonly type: "log"; readonly level: keyof Logger; readonly fields: object; readonly message: string }
+  | { readonly type: "closed" };
+
+/** An error in plain values: classes don't survive the way. */
+export interface SentError {
+  readonly code?: ErrorCode;
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly cure?: string;
+  /** JSON. */
+  readonly details?: string;
+  readonly cause?: SentError;
+}
+
+export function packError(error: unknown, depth = 0): SentError {
+  if (!(error instanceof Error)) return { name: "Error", message: String(error), stack: undefined };
+  return {
+    name: error.name,
+    message: error.message,
+    stack: error.stack,
+    ...(error instanceof AnonymizerError && {
+      code: error.code,
+      cure: error.cure,
+      details: JSON.stringify(error.details),
+    }),
+    ...(error.cause !== undefined && depth < 4 && { cause: packError(error.cause, depth + 1) }),
+  };
+}
+
+export function unpackError({ code, name, message, stack, cure, details, cause }: SentError): Error {
+  const inner = cause === undefined ? {} : { cause: unpackError(cause) };
+  const error =
+    code === undefined
+      ? Object.assign(new Error(message, inner), { name })
+      : codedError(code, message, {
+          ...inner,
+          ...(cure !== undefined && { cure }),
+          details: JSON.parse(details ?? "{}") as Record<string, unknown>,
+        });
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}
