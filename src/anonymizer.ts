@@ -5,6 +5,7 @@ import { buildReport } from "./anonymizer/build-report.ts";
 import { findEntities, invent, textOf } from "./anonymizer/find.ts";
 import { keyId } from "./anonymizer/identity.ts";
 import { improve } from "./anonymizer/improve.ts";
+import { createMemory, type Memory, openVault } from "./anonymizer/memory.ts";
 import { Painting } from "./anonymizer/painting.ts";
 import { type ProgressEvent, StageClock } from "./anonymizer/progress.ts";
 import { type Proof, prove } from "./anonymizer/proof.ts";
@@ -18,7 +19,10 @@ import { type DocumentInput, decodeDocument } from "./documents/decode.ts";
 import { type DecodedDocument, type DocumentFormat, holdsPages } from "./documents/document.ts";
 import { encodeDocument } from "./documents/encode.ts";
 import type { Size } from "./documents/geometry.ts";
+import { limitsFrom } from "./documents/limits.ts";
 import { codedError, throwIfAborted } from "./errors.ts";
+import { type Claim, HashedOwners } from "./replacement/owners.ts";
+import type { Pseudonymizer } from "./replacement/pseudonyms.ts";
 import type { Replacement } from "./replacement/replacement.ts";
 import { type Logger, silentLogger } from "./telemetry/logger.ts";
 import { findMetadata } from "./verification/metadata.ts";
@@ -29,6 +33,12 @@ export interface CreateOptions {
   readonly logger?: Logger;
   /** The caller's own OCR or drawing engine in place of the built-in ones. The work is then done in the calling thread. */
   readonly parts?: CustomParts;
+  /**
+   * Remember over documents who has which invented value, so that no two originals share one; starting from what
+   * earlier instances with the same key gave by `takeClaims`, or from []. A vault does that by itself. Default: within a
+   * document only; then each result depends on key, document and settings alone.
+   */
+  readonly claims?: Iterable<Claim>;
 }
 
 export interface FlowOptions extends CreateOptions {
@@ -65,14 +75,25 @@ export class AnonymizeFlow {
   /** Tells keys apart without revealing them; null when the key was made for this instance. */
   readonly keyId: string | null;
   readonly #rooms: Rooms;
+  readonly #memory: Memory;
+  readonly #owners: HashedOwners | undefined;
   readonly #logger: Logger;
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
 
-  private constructor(config: AnonymizerConfig, rooms: Rooms, id: string | null, logger: Logger) {
+  private constructor(
+    config: AnonymizerConfig,
+    rooms: Rooms,
+    memory: Memory,
+    owners: HashedOwners | undefined,
+    id: string | null,
+    logger: Logger,
+  ) {
     this.config = config;
     this.keyId = id;
     this.#rooms = rooms;
+    this.#memory = memory;
+    this.#owners = owners;
     this.#logger = logger;
   }
 
@@ -82,12 +103,21 @@ export class AnonymizeFlow {
     throwIfAborted(signal);
     const checked = await loadConfig(config, "anonymizer");
     const key = await resolveKey(checked);
-    const rooms = await openRooms(checked, key ?? ownKey, parts, {
+    const vault = checked.vault === undefined ? undefined : await openVault(checked, { create: true });
+    const secret = key ?? ownKey;
+    const rooms = await openRooms(checked, secret, parts, {
       logger,
       ...(signal && { signal }),
     });
     logger.debug({ engine: rooms.choice }, "anonymizer ready");
-    return new AnonymizeFlow(checked, rooms, key === undefined ? null : keyId(key), logger);
+    const owners = options.claims && vault === undefined ? new HashedOwners(secret, options.claims) : undefined;
+    const memory = createMemory(rooms.pseudonymizer, { vault, owners });
+    return new AnonymizeFlow(checked, rooms, memory, owners, key === undefined ? null : keyId(key), logger);
+  }
+
+  /** As `Anonymizer.takeClaims`. */
+  takeClaims(): Claim[] {
+    return this.#owners?.takeFresh() ?? [];
   }
 
   /** Which engine draws, and why. */
@@ -103,7 +133,9 @@ export class AnonymizeFlow {
       const format = outputFormat(document, this.config.output.format);
       const readings = await this.#read(document, clock, signal);
       const unread = await this.#measureUnread(document, readings, clock, signal);
-      const replacements = await this.#findAndInvent(readings, clock, signal);
+      const replacements = await this.#findAndInvent(readings, clock, signal, (make) =>
+        this.#memory.keep(document, make, (made) => made, signal),
+      );
       const { painting, proof, rounds } = await this.#drawAndProve(document, readings, replacements, clock, signal);
       const { pages, data, metadata, settings } = await this.#encode(document, painting, format, clock, signal);
       const report = buildReport({
@@ -140,7 +172,7 @@ export class AnonymizeFlow {
       const document = await this.#decode(input, clock, signal);
       const readings = await this.#read(document, clock, signal);
       const unread = await this.#measureUnread(document, readings, clock, signal);
-      const replacements = await this.#findAndInvent(readings, clock, signal);
+      const replacements = await this.#findAndInvent(readings, clock, signal, this.#memory.look);
       const { name, format, bytes, sha256: hash } = document;
       return {
         document: { name, format, bytes, sha256: hash },
@@ -176,13 +208,7 @@ export class AnonymizeFlow {
   }
 
   #decode(input: DocumentInput, clock: StageClock, signal: AbortSignal): Promise<DecodedDocument> {
-    const { max_bytes, max_pixels, max_pages, max_decoded_bytes } = this.config.limits;
-    const limits = {
-      maxBytes: max_bytes,
-      maxPixels: max_pixels,
-      maxPages: max_pages,
-      maxDecodedBytes: max_decoded_bytes,
-    };
+    const limits = limitsFrom(this.config.limits);
     return clock.run("decode", 1, async (step) => {
       const document = await decodeDocument(input, { limits, signal });
       step();
@@ -218,15 +244,22 @@ export class AnonymizeFlow {
     });
   }
 
-  async #findAndInvent(readings: readonly OcrPage[], clock: StageClock, signal: AbortSignal): Promise<Replacement[]> {
-    const { detector, pseudonymizer } = this.#rooms;
+  async #findAndInvent(
+    readings: readonly OcrPage[],
+    clock: StageClock,
+    signal: AbortSignal,
+    remembering: (make: (pseudonymizer: Pseudonymizer) => Promise<Replacement[]>) => Promise<Replacement[]>,
+  ): Promise<Replacement[]> {
+    const { detector } = this.#rooms;
     const minSimilarity = this.config.gate.leak_similarity;
     const found = await clock.run("find", readings.length, (onPage) =>
       findEntities(readings, detector, { minSimilarity, signal, onPage }),
     );
     throwIfAborted(signal);
     return clock.run("invent", 1, async (step) => {
-      const replacements = await invent(found, readings.map(textOf), pseudonymizer, signal);
+      const replacements = await remembering((pseudonymizer) =>
+        invent(found, readings.map(textOf), pseudonymizer, signal),
+      );
       step();
       return replacements;
     });
@@ -240,7 +273,7 @@ export class AnonymizeFlow {
     clock: StageClock,
     signal: AbortSignal,
   ): Promise<{ painting: Painting; proof: Proof; rounds: number }> {
-    const { engines, solid, ocr, detector, pseudonymizer } = this.#rooms;
+    const { engines, solid, ocr, detector } = this.#rooms;
     const { gate, seed } = this.config;
     const painting = await Painting.create(
       document.pages.map((page) => page.image),
@@ -270,8 +303,15 @@ export class AnonymizeFlow {
           onRead,
         }),
       );
-      const options = { pseudonymizer, pageTexts, mayAdd: round <= addingRounds, signal };
-      if ((await improve(painting, proof, options)) === 0) return { painting, proof, rounds: round };
+      const current = proof;
+      const left = await this.#memory.keep(
+        document,
+        (pseudonymizer) =>
+          improve(painting, current, { pseudonymizer, pageTexts, mayAdd: round <= addingRounds, signal }),
+        () => painting.regions.map((region) => region.replacement),
+        signal,
+      );
+      if (left === 0) return { painting, proof, rounds: round };
     }
   }
 

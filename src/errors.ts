@@ -18,6 +18,7 @@ type Family =
   | "detection"
   | "verification"
   | "resource"
+  | "vault"
   | "io"
   | "abort"
   | "usage";
@@ -224,6 +225,26 @@ const definitions = {
     meaning: "The output could not be written.",
     cure: "Check that the folder exists, is writable and has free space.",
   },
+  ERR_LOCKED: {
+    family: "io",
+    meaning: "Another process works on the same file or folder.",
+    cure: "Wait until it has ended, or give this one another file or folder.",
+  },
+  ERR_VAULT_NOT_FOUND: {
+    family: "vault",
+    meaning: "The vault does not exist or can't be read.",
+    cure: "Check the path; a vault is made by `anonymizer run --vault FILE`.",
+  },
+  ERR_VAULT_KEY: {
+    family: "vault",
+    meaning: "The vault can't be opened with this key.",
+    cure: "Give the key the vault was made with (--key-file, ANONYMIZER_KEY, or vault_key_file, ANONYMIZER_VAULT_KEY).",
+  },
+  ERR_VAULT_DAMAGED: {
+    family: "vault",
+    meaning: "The vault is no vault, of an unknown version, shortened or changed. Nothing in it can be trusted.",
+    cure: "Restore the file from a backup.",
+  },
   ERR_PATH_OUTSIDE_ROOT: {
     family: "io",
     meaning: "A path leads outside the folder it must stay in.",
@@ -313,6 +334,10 @@ export class VerificationError extends AnonymizerError {
 export class ResourceError extends AnonymizerError {
   override name = "ResourceError";
 }
+/** The vault can't be opened or trusted. */
+export class VaultError extends AnonymizerError {
+  override name = "VaultError";
+}
 /** Reading or writing files failed. */
 export class FileError extends AnonymizerError {
   override name = "FileError";
@@ -337,6 +362,7 @@ const classes: Record<Family, typeof AnonymizerError> = {
   detection: DetectionError,
   verification: VerificationError,
   resource: ResourceError,
+  vault: VaultError,
   io: FileError,
   abort: AbortError,
   usage: UsageError,

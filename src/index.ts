@@ -20,6 +20,7 @@ export {
   type Finding as InstallationFinding,
   installationWorks,
 } from "./anonymizer/installation.ts";
+export { openVault } from "./anonymizer/memory.ts";
 export type { ProgressEvent } from "./anonymizer/progress.ts";
 export { AnonymizeResult } from "./anonymizer/result.ts";
 export type { CustomParts } from "./anonymizer/rooms.ts";
@@ -59,7 +60,11 @@ export type { DocumentFormat, Page } from "./documents/document.ts";
 export { listDocuments, removeStaleTemporaries, writeFileAtomic } from "./documents/files.ts";
 export type { Box, Quad, Size } from "./documents/geometry.ts";
 export type { RasterImage } from "./documents/image.ts";
+export { type DocumentLimits, limitsFrom } from "./documents/limits.ts";
 export * from "./errors.ts";
+export { type EngineScore, type EvaluateOptions, type Evaluation, evaluate } from "./evaluation/evaluate.ts";
+export type { TypeScore } from "./evaluation/score-entities.ts";
+export { type FileLock, type LockOptions, lockFile } from "./file-lock.ts";
 export {
   InpaintingPipeline,
   type InpaintingPipelineOptions,
@@ -73,7 +78,15 @@ export {
   lostOthersExitCode,
   whenLauncherEnds,
 } from "./launch/local-ranks.ts";
+export {
+  type PreviewDocument,
+  type PreviewPage,
+  writePreviewIndex,
+  writePreviewPage,
+} from "./preview/write-preview.ts";
+export type { Claim } from "./replacement/owners.ts";
 export type { Replacement } from "./replacement/replacement.ts";
+export type { Vault, VaultEntry, VaultQuery } from "./replacement/vault.ts";
 export { type Report, reportJsonSchema, reportSchema, reportText } from "./report.ts";
 export { createLogger, type Logger } from "./telemetry/logger.ts";
 export { packageVersion } from "./telemetry/package-version.ts";

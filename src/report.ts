@@ -29,6 +29,7 @@ const entity = z.object({
   type: z.enum(entityTypes),
   page: count.describe("0-based."),
   box,
+  painted: box.optional().describe("What was repainted, [x0, y0, x1, y1]: nothing outside these boxes has changed."),
   score: share,
   recognizer: z.string(),
   reason: z.string(),

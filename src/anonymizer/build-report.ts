@@ -1,6 +1,7 @@
 /** Puts together the report of a document. */
 import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
 import type { DecodedDocument } from "../documents/document.ts";
+import type { Box } from "../documents/geometry.ts";
 import type { Report, ReportAttempt, ReportEntity } from "../report.ts";
 import type { UnreadInk } from "../verification/unread.ts";
 import type { EngineChoice } from "./engine-choice.ts";
@@ -44,7 +45,10 @@ export function buildReport(parts: ReportParts): Report {
     unproven_because: reasons,
     confidence: parts.metadata.length > 0 ? 0 : confidenceOf(painting, proof, parts.unread),
     engine: parts.choice,
-    entities: painting.regions.map((region) => reportEntity(region, config.report.include_originals)),
+    entities: painting.regions.map((region) => {
+      const box = painted.find(({ id }) => id === region.replacement.entity.id)?.box;
+      return reportEntity(region, box, config.report.include_originals);
+    }),
     verification: {
       regions: {
         checked: painted.length,
@@ -81,7 +85,11 @@ export function buildReport(parts: ReportParts): Report {
   };
 }
 
-function reportEntity(region: Painting["regions"][number], includeOriginals: boolean): ReportEntity {
+function reportEntity(
+  region: Painting["regions"][number],
+  painted: Box | undefined,
+  includeOriginals: boolean,
+): ReportEntity {
   const { entity, fake } = region.replacement;
   const last = region.attempts.at(-1)!;
   return {
@@ -89,6 +97,7 @@ function reportEntity(region: Painting["regions"][number], includeOriginals: boo
     type: entity.type,
     page: entity.page,
     box: mutableBox(entity.box),
+    ...(painted === undefined ? {} : { painted: mutableBox(painted) }),
     score: round(entity.score),
     recognizer: entity.recognizer,
     reason: entity.reason,

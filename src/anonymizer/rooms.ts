@@ -62,7 +62,7 @@ export async function openRooms(
         allow: config.allow,
         deny: config.deny,
       }),
-      pseudonymizer: createPseudonymizer({ key }),
+      pseudonymizer: createPseudonymizer({ key, locale: config.locale }),
       engines: first ? [first, classical] : [classical],
       solid,
       choice,

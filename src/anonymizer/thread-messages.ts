@@ -3,6 +3,7 @@ import type { DetectionPlan } from "../anonymizer.ts";
 import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
 import type { DocumentFormat, Page } from "../documents/document.ts";
 import { AnonymizerError, codedError, type ErrorCode } from "../errors.ts";
+import type { Claim } from "../replacement/owners.ts";
 import type { Report } from "../report.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { ProgressEvent } from "./progress.ts";
@@ -12,6 +13,8 @@ import type { Rooms } from "./rooms.ts";
 export interface ThreadData {
   readonly config: AnonymizerConfig;
   readonly ownKey: string;
+  /** Of all documents so far, where claims are remembered. */
+  readonly claims?: readonly Claim[];
 }
 
 /** A document on its way: a file, or bytes under the name that reports give them. */
@@ -30,6 +33,8 @@ export interface SentResult {
   readonly format: DocumentFormat;
   readonly report: Report;
   readonly settings: EncodeSettings;
+  /** Made since the last result. */
+  readonly claims: readonly Claim[];
 }
 
 export type FromThread =

@@ -3,13 +3,14 @@ import { Readable } from "node:stream";
 import { parentPort, workerData } from "node:worker_threads";
 import { AnonymizeFlow } from "../anonymizer.ts";
 import type { DocumentInput } from "../documents/decode.ts";
+import type { Claim } from "../replacement/owners.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { ProgressEvent } from "./progress.ts";
 import type { AnonymizeResult } from "./result.ts";
 import { type FromThread, packError, type SentDocument, type ThreadData, type ToThread } from "./thread-messages.ts";
 
 const port = parentPort!;
-const { config, ownKey } = workerData as ThreadData;
+const { config, ownKey, claims } = workerData as ThreadData;
 const running = new Map<number, AbortController>();
 
 const post = (message: FromThread, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
@@ -20,10 +21,12 @@ const log =
     post({ type: "log", level, fields, message });
 const logger: Logger = { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") };
 
-const flow = await AnonymizeFlow.create(config, { logger, ownKey }).catch((error: unknown) => {
-  post({ type: "failed", error: packError(error) });
-  port.close();
-});
+const flow = await AnonymizeFlow.create(config, { logger, ownKey, ...(claims && { claims }) }).catch(
+  (error: unknown) => {
+    post({ type: "failed", error: packError(error) });
+    port.close();
+  },
+);
 if (flow) {
   port.on("message", (message: ToThread) => void receive(flow, message));
   post({ type: "ready", engine: flow.engine, keyId: flow.keyId });
@@ -49,7 +52,7 @@ async function receive(flow: AnonymizeFlow, message: ToThread): Promise<void> {
   try {
     const input = documentOf(message.document);
     if (job === "detect") post({ type: "detected", id, plan: await flow.detect(input, options) });
-    else sendResult(id, await flow.anonymize(input, options));
+    else sendResult(id, await flow.anonymize(input, options), flow.takeClaims());
   } catch (error) {
     post({ type: "rejected", id, error: packError(error) });
   } finally {
@@ -63,11 +66,15 @@ function documentOf(document: SentDocument): DocumentInput {
 }
 
 /** Pages are large: they change hands instead of being copied. */
-function sendResult(id: number, { pages, data, format, report, settings }: AnonymizeResult): void {
+function sendResult(
+  id: number,
+  { pages, data, format, report, settings }: AnonymizeResult,
+  claims: readonly Claim[],
+): void {
   const transfer = new Set<ArrayBuffer>();
   for (const bytes of [data, ...pages.map((page) => page.image.data)]) {
     const { buffer } = bytes;
     if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength) transfer.add(buffer);
   }
-  post({ type: "anonymized", id, result: { pages, data, format, report, settings } }, [...transfer]);
+  post({ type: "anonymized", id, result: { pages, data, format, report, settings, claims } }, [...transfer]);
 }

@@ -13,10 +13,18 @@ import type { DocumentInput } from "../documents/decode.ts";
 import { resolveLimits } from "../documents/limits.ts";
 import { readSource } from "../documents/source.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
+import type { Claim } from "../replacement/owners.ts";
 import { type Logger, silentLogger } from "../telemetry/logger.ts";
 import { AnonymizeResult } from "./result.ts";
 import type { Rooms } from "./rooms.ts";
-import { type FromThread, type Job, type SentDocument, type ToThread, unpackError } from "./thread-messages.ts";
+import {
+  type FromThread,
+  type Job,
+  type SentDocument,
+  type ThreadData,
+  type ToThread,
+  unpackError,
+} from "./thread-messages.ts";
 
 /** The built program of the thread; undefined where this module runs from its TypeScript source, which threads can't. */
 export const threadFile = (): string | undefined =>
@@ -39,6 +47,9 @@ export class FlowThread {
   readonly #file: string;
   readonly #ownKey: string;
   readonly #logger: Logger;
+  /** All so far, for a thread that has to be started again; undefined where none are remembered. */
+  readonly #claims: Claim[] | undefined;
+  #freshClaims: Claim[] = [];
   readonly #pending = new Map<number, Pending>();
   /** The last one started. */
   #thread: Started;
@@ -47,10 +58,11 @@ export class FlowThread {
   #closed: Promise<void> | undefined;
   #nextId = 0;
 
-  private constructor(file: string, config: AnonymizerConfig, ownKey: string, logger: Logger, started: Started) {
+  private constructor(file: string, data: ThreadData, logger: Logger, started: Started) {
     this.#file = file;
-    this.config = config;
-    this.#ownKey = ownKey;
+    this.config = data.config;
+    this.#ownKey = data.ownKey;
+    this.#claims = data.claims && [...data.claims];
     this.#logger = logger;
     this.#thread = started;
     this.#listen(started.worker);
@@ -60,7 +72,7 @@ export class FlowThread {
   static async start(
     file: string,
     config: AnonymizerConfigInput | string,
-    { signal, logger = silentLogger }: CreateOptions,
+    { signal, logger = silentLogger, claims }: CreateOptions,
   ): Promise<FlowThread> {
     throwIfAborted(signal);
     const checked = await loadConfig(config, "anonymizer");
@@ -69,7 +81,8 @@ export class FlowThread {
     const { key_file: _, ...rest } = checked;
     const own = key === undefined ? checked : { ...rest, key };
     const ownKey = randomBytes(32).toString("hex");
-    return new FlowThread(file, own, ownKey, logger, await startWorker(file, own, ownKey, logger, signal));
+    const data: ThreadData = { config: own, ownKey, ...(claims && { claims: [...claims] }) };
+    return new FlowThread(file, data, logger, await startWorker(file, data, logger, signal));
   }
 
   get keyId(): string | null {
@@ -86,6 +99,12 @@ export class FlowThread {
 
   detect(input: DocumentInput, options: AnonymizeOptions = {}): Promise<DetectionPlan> {
     return this.#run("detect", input, options) as Promise<DetectionPlan>;
+  }
+
+  takeClaims(): Claim[] {
+    const fresh = this.#freshClaims;
+    this.#freshClaims = [];
+    return fresh;
   }
 
   close(): Promise<void> {
@@ -170,7 +189,9 @@ export class FlowThread {
     } else if (message.type === "rejected") job.reject(unpackError(message.error));
     else if (message.type === "detected") job.resolve(message.plan);
     else {
-      const { pages, data, format, report, settings } = message.result;
+      const { pages, data, format, report, settings, claims } = message.result;
+      this.#claims?.push(...claims);
+      this.#freshClaims.push(...claims);
       const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
       job.resolve(new AnonymizeResult(pages, bytes, format, report, settings));
     }
@@ -184,7 +205,8 @@ export class FlowThread {
   }
 
   #restart(): Promise<Started> {
-    this.#starting ??= startWorker(this.#file, this.config, this.#ownKey, this.#logger)
+    const claims = this.#claims && { claims: this.#claims };
+    this.#starting ??= startWorker(this.#file, { config: this.config, ownKey: this.#ownKey, ...claims }, this.#logger)
       .then((started) => {
         this.#thread = started;
         this.#alive = true;
@@ -201,15 +223,9 @@ export class FlowThread {
 const post = (worker: Worker, message: ToThread): void => worker.postMessage(message);
 
 /** Rejects as `AnonymizeFlow.create` does; the thread is gone then. */
-function startWorker(
-  file: string,
-  config: AnonymizerConfig,
-  ownKey: string,
-  logger: Logger,
-  signal?: AbortSignal,
-): Promise<Started> {
+function startWorker(file: string, workerData: ThreadData, logger: Logger, signal?: AbortSignal): Promise<Started> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(file, { workerData: { config, ownKey }, name: "anonymizer" });
+    const worker = new Worker(file, { workerData, name: "anonymizer" });
     const settle = (): void => {
       signal?.removeEventListener("abort", onAbort);
       // Not all of all kinds: Node's own make the others work.

@@ -1,8 +1,9 @@
 /** Where a command writes, and how it tells what went wrong. */
+import type { Readable } from "node:stream";
 import { AnonymizerError, codedError } from "../errors.ts";
 
 export interface Stream {
-  write(text: string): unknown;
+  write(text: string | Uint8Array): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
 }
@@ -12,6 +13,8 @@ export interface Terminal {
   readonly stdout: Stream;
   /** Progress and problems. */
   readonly stderr: Stream;
+  /** Where `-` reads from. */
+  readonly stdin?: Readable;
 }
 
 /** The coded form of anything thrown. What has no code is a bug: it is named as such, without a stack trace. */

@@ -89,6 +89,21 @@ export const anonymizerSchema = z
         "Secret that decides the invented values; only in code, never in a file (use key_file or ANONYMIZER_KEY).",
       ),
     key_file: z.string().min(1).optional().describe("File that holds the key, readable by its owner only (mode 600)."),
+    locale: z
+      .string()
+      .regex(/^[a-z]{2}(_[A-Za-z]{2,5})*$/, "must be a locale such as en, de or pt_BR")
+      .default("en")
+      .describe("Whose names are invented: en, de, fr, it, es, nl, pt_BR …"),
+    vault: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("File that keeps, encrypted, which invented value stands for which original. Default: none is kept."),
+    vault_key_file: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Key of the vault (mode 600), also ANONYMIZER_VAULT_KEY. Default: the key of the invented values."),
     seed: z.int().min(0).default(0).describe("Seed of everything drawn."),
     gate: z
       .strictObject({
@@ -151,4 +166,4 @@ export type AnonymizerConfig = z.output<typeof anonymizerSchema>;
 /** What a user may write for it. */
 export type AnonymizerConfigInput = z.input<typeof anonymizerSchema>;
 
-export const anonymizerPathKeys = [["models"], ["key_file"]] as const;
+export const anonymizerPathKeys = [["models"], ["key_file"], ["vault"], ["vault_key_file"]] as const;

@@ -19,6 +19,19 @@ export const defaultDocumentLimits: DocumentLimits = {
   maxDecodedBytes: 1.5 * 2 ** 30,
 };
 
+/** The limits of a configuration. */
+export const limitsFrom = (config: {
+  readonly max_bytes: number;
+  readonly max_pixels: number;
+  readonly max_pages: number;
+  readonly max_decoded_bytes: number;
+}): DocumentLimits => ({
+  maxBytes: config.max_bytes,
+  maxPixels: config.max_pixels,
+  maxPages: config.max_pages,
+  maxDecodedBytes: config.max_decoded_bytes,
+});
+
 /** The defaults with `limits` laid over them. Throws ERR_INVALID_ARGUMENT for anything but positive numbers. */
 export function resolveLimits(limits: Partial<DocumentLimits> | undefined): DocumentLimits {
   const given = Object.entries(limits ?? {}).filter(([, value]) => value !== undefined);

@@ -21,8 +21,9 @@ import { type KeyedRandom, keyedRandom } from "./keyed-random.ts";
 import { type LeakPattern, leakPattern, reveals } from "./leak-pattern.ts";
 import { inCaseOf, inventWord, otherCharacters } from "./letters.ts";
 import { normaliseValue, plain } from "./normalise.ts";
+import type { FakeOwners } from "./owners.ts";
 import type { Replacement } from "./replacement.ts";
-import { isTitle, saysNothing } from "./vocabulary.ts";
+import { isTitle, isTrade, saysNothing } from "./vocabulary.ts";
 
 export interface PseudonymizerOptions {
   /** The secret. A string counts as its UTF-8 bytes. Whoever has it can test guesses of originals: keep it. */
@@ -35,6 +36,8 @@ export interface PseudonymContext {
   /** The text of every page: no invented value may occur in it, and it tells how dates are to be read. */
   readonly pageTexts: readonly string[];
   readonly signal?: AbortSignal;
+  /** Who has which invented value in other documents: none of them is given to somebody else. */
+  readonly owners?: FakeOwners;
 }
 
 export interface Pseudonymizer {
@@ -68,6 +71,8 @@ const effortFrom = 60;
 const anyLengthFrom = 200;
 /** Invented values shorter than this are not searched for in the page's text: they would turn up by chance. */
 const shortestSearched = 5;
+/** Of values shorter than this there are too few for everyone to have his own. */
+const shortestOwned = 6;
 
 const require = createRequire(import.meta.url);
 
@@ -89,6 +94,7 @@ export function createPseudonymizer({ key, locale = "en" }: PseudonymizerOptions
         ),
         pageText: context.pageTexts.map(plain).join("\n"),
         owners: new Map(),
+        others: context.owners,
       };
       const groups = groupByValue(entities);
       const fakes = new Map<Entity, string>();
@@ -120,6 +126,8 @@ interface DocumentState {
   readonly pageText: string;
   /** `plain` fake → the group it belongs to. */
   readonly owners: Map<string, Group>;
+  /** Of other documents. */
+  readonly others: FakeOwners | undefined;
 }
 
 interface Group {
@@ -147,7 +155,8 @@ function acceptable(fake: string, group: Group, state: DocumentState): boolean {
   for (const original of state.originals.values()) if (reveals(text, original)) return false;
   if (text.length >= shortestSearched && state.pageText.includes(text)) return false;
   const owner = state.owners.get(text);
-  return owner === undefined || owner === group;
+  if (owner !== undefined && owner !== group) return false;
+  return sharesNobody(group.type, fake) || !state.others?.isTaken(text, idOf(group));
 }
 
 function record(
@@ -158,9 +167,27 @@ function record(
 ): void {
   for (const [entity, fake] of chosen) {
     state.owners.set(plain(fake), group);
+    if (!sharesNobody(group.type, fake)) state.others?.claim(plain(fake), idOf(group));
     fakes.set(entity, fake);
   }
 }
+
+/** Equal for texts that are the same value. */
+export const ownerOf = (type: EntityType, original: string): string => `${type}\0${normaliseValue(type, original)}`;
+
+const idOf = (group: Group): string => `${group.type}\0${group.value}`;
+
+/**
+ * Whether two originals of different documents may have this invented value: a date, which moves with all others; what
+ * is so short that there are not enough of it; what names nobody ("Trading Ltd").
+ */
+export const sharesNobody = (type: EntityType, fake: string): boolean =>
+  type === "date" || plain(fake).length < shortestOwned || namesNobody(type, fake);
+
+const namesNobody = (type: EntityType, text: string): boolean =>
+  type === "company"
+    ? text.split(/[\s.,()]+/u).every((word) => isTrade(word) || saysNothing(word))
+    : isBareForm({ type, text });
 
 async function inventGroup(
   group: Group,
@@ -193,7 +220,8 @@ async function inventGroup(
 }
 
 /** "SDN BHD" or "JALAN" alone on a line: part of a value, but nothing that must not appear in other values. */
-const isBareForm = ({ type, text }: Entity): boolean => (type === "company" || type === "address") && saysNothing(text);
+const isBareForm = ({ type, text }: Pick<Entity, "type" | "text">): boolean =>
+  (type === "company" || type === "address") && saysNothing(text);
 
 const differs = (fake: string, original: string): boolean => plain(fake) !== "" && plain(fake) !== plain(original);
 

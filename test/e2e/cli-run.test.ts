@@ -1,6 +1,7 @@
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { drawSamplePage } from "../../src/anonymizer/sample-page.ts";
@@ -19,26 +20,33 @@ async function drawTo(path: string, name: string): Promise<void> {
 }
 
 /** Runs the command line in this process. */
-async function cli(args: string[], options: { signal?: AbortSignal; onStderr?: (text: string) => void } = {}) {
+async function cli(
+  args: string[],
+  options: { signal?: AbortSignal; onStderr?: (text: string) => void; stdin?: Readable } = {},
+) {
   let stdout = "";
+  const bytes: Uint8Array[] = [];
   let stderr = "";
   const terminal = {
     stdout: {
-      write: (chunk: string) => {
-        stdout += chunk;
+      write: (chunk: string | Uint8Array) => {
+        if (typeof chunk === "string") stdout += chunk;
+        else bytes.push(chunk);
       },
     },
     stderr: {
-      write: (chunk: string) => {
-        stderr += chunk;
-        options.onStderr?.(chunk);
+      write: (chunk: string | Uint8Array) => {
+        stderr += String(chunk);
+        options.onStderr?.(String(chunk));
       },
     },
+    ...(options.stdin && { stdin: options.stdin }),
   };
   const code = await main(args, terminal, options.signal ?? new AbortController().signal);
-  return { code, stdout, stderr };
+  return { code, stdout, stderr, bytes: Buffer.concat(bytes) };
 }
 
+const journal = ".anonymizer-run.jsonl";
 const files = async (at: string): Promise<string[]> =>
   (await readdir(at, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
@@ -70,13 +78,14 @@ describe("run over a folder", () => {
       keyFile,
       "--engine",
       "classical",
-      "--concurrency",
+      "--jobs",
       "2",
     ]);
     expect(first.stderr).not.toMatch(/\n\s+at /);
     expect(first.code).toBe(0);
     expect(await files(out)).toEqual(
       [
+        journal,
         "a.png",
         "a.report.json",
         "sub/b.jpg",
@@ -103,7 +112,7 @@ describe("run over a folder", () => {
       keyFile,
       "--engine",
       "classical",
-      "--concurrency",
+      "--jobs",
       "2",
       "--json",
     ]);
@@ -149,7 +158,7 @@ describe("run over a folder", () => {
     const reports = join(folder, "reports");
     const { code } = await cli(["run", join(scans, "sub"), "--out", out, "--format", "png", "--report", reports]);
     expect(code).toBe(0);
-    expect(await files(out)).toEqual(["b.png", "deeper/c.png", "summary.json"]);
+    expect(await files(out)).toEqual([journal, "b.png", "deeper/c.png", "summary.json"]);
     expect(await files(reports)).toEqual(["b.report.json", "deeper/c.report.json"]);
     expect((await sharp(join(out, "b.png")).metadata()).format).toBe("png");
   });
@@ -169,7 +178,7 @@ describe("run over a folder", () => {
     const summary = await json(out, "summary.json");
     expect(summary.documents).toMatchObject({ total: 3, proven: 1, failed: 2 });
     expect(summary.results.find((r: { error?: unknown }) => r.error).error).toMatchObject({ code: /^ERR_/, cure: /./ });
-    expect(await files(out)).toEqual(["good.jpg", "good.report.json", "summary.json"]);
+    expect(await files(out)).toEqual([journal, "good.jpg", "good.report.json", "summary.json"]);
   });
 
   it("writes nothing on a dry run", async () => {
@@ -194,7 +203,7 @@ describe("run over a folder", () => {
     });
     expect(stopped.code).toBe(130);
     const left = await files(out);
-    expect(left).toEqual(["c0.png", "c0.report.json", "summary.json"]);
+    expect(left).toEqual([journal, "c0.png", "c0.report.json", "summary.json"]);
     expect((await json(out, "summary.json")).interrupted).toBe(true);
     await writeFile(join(out, `.anonymizer-999999-${"0".repeat(12)}.tmp`), "left by a killed run");
     const next = await cli(["run", many, "--out", out, "--key-file", keyFile, "--json"]);
@@ -222,8 +231,198 @@ describe("a document that can't be proven", () => {
     const { code, stderr } = await cli(["run", file, "--out", out, "--key-file", keyFile, ...impossible]);
     expect(code).toBe(3);
     expect(stderr).toContain("NOT PROVEN");
-    expect(await files(out)).toEqual(["c.report.json", "summary.json"]);
+    expect(await files(out)).toEqual([journal, "c.report.json", "summary.json"]);
     expect((await json(out, "c.report.json")).proven).toBe(false);
+  });
+});
+
+describe("inputs", () => {
+  it("patterns are expanded from where they begin", async () => {
+    const dry = async (...inputs: string[]): Promise<string[]> => {
+      const { code, stdout } = await cli(["run", ...inputs, "--dry-run", "--json"]);
+      expect(code).toBe(0);
+      return JSON.parse(stdout).results.map((result: { input: string }) => result.input.slice(scans.length + 1));
+    };
+    expect(await dry(join(scans, "**", "*.png"))).toEqual(["a.png", "sub/deeper/c.png"]);
+    // notes.txt is no document.
+    expect(await dry(join(scans, "*.*"))).toEqual(["a.png"]);
+    expect(await dry(join(scans, "sub", "[a-b].{jpg,png}"))).toEqual(["sub/b.jpg"]);
+    const out = join(folder, "pattern-out");
+    expect((await cli(["run", join(scans, "s?b", "*.jpg"), "--out", out, "--report", "none"])).code).toBe(0);
+    expect(await files(out)).toEqual([journal, "sub/b.jpg", "summary.json"]);
+    const none = await cli(["run", join(scans, "*.gif"), scans, "--out", out]);
+    expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining("ERR_DOCUMENT_EMPTY") });
+  });
+
+  it("- reads standard input and writes the result, and nothing else, to standard output", async () => {
+    const input = await readFile(join(scans, "sub", "b.jpg"));
+    const reports = join(folder, "stdin-reports");
+    const { code, bytes, stdout, stderr } = await cli(["run", "-", "--key-file", keyFile, "--report", reports], {
+      stdin: Readable.from([input.subarray(0, 1000), input.subarray(1000)]),
+    });
+    expect(code).toBe(0);
+    expect(stdout).toBe("");
+    expect(stderr).not.toMatch(/marlow/i);
+    expect((await sharp(bytes).metadata()).format).toBe("jpeg");
+    const report = await json(reports, "stdin.report.json");
+    expect(report).toMatchObject({ proven: true, output: { bytes: bytes.length } });
+    const bad = await cli(["run", "-"], { stdin: Readable.from([Buffer.from("no image")]) });
+    expect(bad).toMatchObject({ code: 4, stderr: expect.stringContaining("ERR_DOCUMENT_FORMAT") });
+    expect(bad.bytes).toHaveLength(0);
+    const unproven = await cli(
+      [
+        "run",
+        "-",
+        "--set",
+        "gate.min_confidence=1",
+        "--set",
+        "gate.leak_similarity=0.05",
+        "--set",
+        "gate.solid_fallback=false",
+      ],
+      { stdin: Readable.from([input]) },
+    );
+    expect(unproven.code).toBe(3);
+    expect(unproven.bytes).toHaveLength(0);
+  });
+
+  it("a folder that another run works in is left alone", async () => {
+    const out = join(folder, "locked");
+    await mkdir(out);
+    const stat = await readFile("/proc/self/stat", "utf8");
+    const start = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    await writeFile(join(out, ".anonymizer-run.lock"), `${process.pid} ${start} other\n`);
+    const refused = await cli(["run", join(scans, "a.png"), "--out", out]);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("ERR_LOCKED") });
+    await writeFile(join(out, ".anonymizer-run.lock"), "999999999 1 killed\n");
+    expect((await cli(["run", join(scans, "a.png"), "--out", out])).code).toBe(0);
+    expect((await files(out)).filter((name) => name.endsWith(".lock"))).toEqual([]);
+  });
+});
+
+describe("a vault", () => {
+  it("is written only when asked, and gives the originals back to who has the key", async () => {
+    const out = join(folder, "vaulted");
+    const vault = join(folder, "run.vault");
+    const file = join(scans, "sub", "b.jpg");
+    const dry = await cli(["run", file, "--dry-run", "--key-file", keyFile, "--vault", vault]);
+    expect(dry.code).toBe(0);
+    await expect(stat(vault)).rejects.toMatchObject({ code: "ENOENT" });
+    expect(await cli(["run", file, "--out", out, "--vault", vault])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("needs a key"),
+    });
+    expect((await cli(["run", file, "--out", out, "--key-file", keyFile, "--vault", vault])).code).toBe(0);
+    expect((await readFile(vault)).includes("marlow")).toBe(false);
+    const { fake } = (await json(out, "b.report.json")).entities.find((e: { type: string }) => e.type === "email");
+    const found = await cli(["reveal", fake, "--vault", vault, "--key-file", keyFile, "--json"]);
+    expect(found.code).toBe(0);
+    expect(JSON.parse(found.stdout).entries).toMatchObject([
+      { fake, original: "berta.marlow@example.org", type: "email", document: { name: "b.jpg" }, page: 0 },
+    ]);
+    const table = await cli(["reveal", "--document", "b.jpg", "--vault", vault, "--key-file", keyFile]);
+    expect(table.stdout).toMatch(/berta\.marlow@example\.org/);
+    expect(await cli(["reveal", "nobody", "--vault", vault, "--key-file", keyFile])).toMatchObject({
+      code: 1,
+      stdout: "",
+    });
+    const otherKey = join(folder, "other-key");
+    await writeFile(otherKey, "quite another key than that", { mode: 0o600 });
+    const wrong = await cli(["reveal", fake, "--vault", vault, "--key-file", otherKey]);
+    expect(wrong).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("ERR_VAULT_KEY") });
+    expect(wrong.stderr).not.toMatch(/marlow|quite another key/);
+    // Kept under a key of its own, the key of the invented values does not open it.
+    const apart = join(folder, "apart.vault");
+    const args = ["run", file, "--out", join(folder, "apart"), "--key-file", keyFile, "--vault", apart];
+    expect((await cli([...args, "--vault-key-file", otherKey])).code).toBe(0);
+    expect((await cli(["reveal", "--vault", apart, "--key-file", keyFile])).stderr).toContain("ERR_VAULT_KEY");
+    expect((await cli(["reveal", "--vault", apart, "--vault-key-file", otherKey])).code).toBe(0);
+  });
+});
+
+describe("review pages", () => {
+  it("show results without originals unless asked, also of documents done before, and load nothing", async () => {
+    const out = join(folder, "reviewed");
+    const args = ["run", join(scans, "sub"), "--out", out, "--key-file", keyFile];
+    expect((await cli(args)).code).toBe(0);
+    const again = await cli([...args, "--preview", "--json"]);
+    expect(JSON.parse(again.stdout).documents).toMatchObject({ proven: 2, skipped: 2 });
+    const pages = ["index.html", "pages/b.jpg.html", "pages/deeper/c.png.html"];
+    expect(await files(join(out, "preview"))).toEqual(pages);
+    const read = (name: string) => readFile(join(out, "preview", name), "utf8");
+    const index = await read("index.html");
+    expect(index).toContain('href="pages/deeper/c.png.html"');
+    const page = await read("pages/deeper/c.png.html");
+    expect(page).toContain('href="../../index.html"');
+    expect(page.match(/<img /g)).toHaveLength(1);
+    for (const html of [index, page]) {
+      expect(html).toContain("default-src 'none'");
+      expect(html).not.toMatch(/https?:|marlow|<script src|<link|@import|url\(/i);
+    }
+    expect((await cli([...args, "--preview-originals"])).code).toBe(0);
+    expect((await read("pages/deeper/c.png.html")).match(/<img /g)).toHaveLength(2);
+    expect((await stat(join(out, "preview", "pages", "deeper", "c.png.html"))).mode & 0o077).toBe(0);
+  });
+
+  it("never show the picture of a document that could not be proven", async () => {
+    const out = join(folder, "reviewed-unproven");
+    const impossible = ["gate.min_confidence=1", "gate.leak_similarity=0.05", "gate.solid_fallback=false"];
+    const file = join(scans, "sub", "deeper", "c.png");
+    const { code } = await cli(["run", file, "--out", out, "--preview", ...impossible.flatMap((v) => ["--set", v])]);
+    expect(code).toBe(3);
+    const page = await readFile(join(out, "preview", "pages", "c.png.html"), "utf8");
+    expect(page).not.toContain("<img");
+    expect(page).toContain("could not be proven");
+    expect(await readFile(join(out, "preview", "index.html"), "utf8")).toContain("1 could not be proven");
+  });
+});
+
+describe("eval", () => {
+  it("scores a labelled manifest as a table and as JSON, and writes nothing", async () => {
+    const data = join(folder, "labelled");
+    await mkdir(data);
+    await copyFile(join(scans, "sub", "deeper", "c.png"), join(data, "c.png"));
+    await writeFile(join(data, "broken.png"), "not an image");
+    const { width, height } = drawSamplePage(text("cleo"));
+    const regions = text("cleo").map((line, i) => ({
+      box: [40, 40 + 60 * i, 460, 80 + 60 * i],
+      text: line,
+      ...(line.startsWith("E-mail") ? { entity: "email" } : {}),
+    }));
+    const record = { id: "c", image: "c.png", width, height, split: "test", regions };
+    await writeFile(join(data, "manifest.jsonl"), `${JSON.stringify(record)}\n`);
+    const before = await files(data);
+    const args = ["eval", join(data, "manifest.jsonl"), "--key-file", keyFile];
+    const scored = JSON.parse((await cli([...args, "--json"])).stdout);
+    expect(scored).toMatchObject({
+      documents: { total: 1, proven: 1, unproven: 0, failed: 0 },
+      types: { email: { labelled: 1, found: 1, precision: 1, recall: 1, f1: 1 } },
+      others: { lines: 3, untouched: 1 },
+      outside: { changed_pixels: 0, encoded_changed_values: 0, psnr: null, ssim: 1 },
+    });
+    expect(Object.values(scored.engines)).toMatchObject([{ searched: 1, readable: 0, documents: [] }]);
+    const table = await cli(args);
+    expect(table.code).toBe(0);
+    expect(table.stdout).toMatch(/email +1 +1 +1\.000 +1\.000/);
+    expect(table.stdout + table.stderr).not.toMatch(/marlow/i);
+
+    // Personal data that is not looked for stays readable, and is told.
+    const blind = JSON.parse(
+      (await cli([...args, "--json", "--set", "min_scores={email: 1}", "--set", "min_score=1"])).stdout,
+    );
+    expect(blind.types.email).toMatchObject({ labelled: 1, found: 0, recall: 0 });
+    expect(Object.values(blind.engines)).toMatchObject([{ readable: 1, documents: ["c"] }]);
+    expect(await files(data)).toEqual(before);
+
+    const broken = { ...record, id: "d", image: "broken.png" };
+    await writeFile(join(data, "manifest.jsonl"), `${JSON.stringify(record)}\n${JSON.stringify(broken)}\n`);
+    const failed = await cli([...args, "--json"]);
+    expect(failed.code).toBe(4);
+    expect(JSON.parse(failed.stdout).problems).toEqual([{ id: "d", because: ["ERR_DOCUMENT_FORMAT"] }]);
+    const controller = new AbortController();
+    controller.abort();
+    expect((await cli(args, { signal: controller.signal })).code).toBe(130);
+    expect((await cli(["eval", join(data, "none.jsonl")])).stderr).toContain("ERR_DATASET_NOT_FOUND");
   });
 });
 
@@ -257,13 +456,18 @@ describe("doctor", () => {
 
 describe("wrong use", () => {
   it.each([
-    [["run"], 2, "--out"],
-    [["run", "--out", "y"], 2, "missing required argument"],
+    [["run"], 2, "missing required argument"],
+    [["run", "x.png"], 2, "--out"],
+    [["run", "-", "x.png"], 2, "Standard input"],
+    [["run", "-", "--out", "y"], 2, "does not go with out"],
+    [["reveal"], 2, "--vault"],
     [["run", "x.png", "--out", "y", "--engine", "magic"], 2, "magic"],
     [["run", "x.png", "--out", "y", "--types", "person,shoe"], 2, "shoe"],
-    [["run", "x.png", "--out", "y", "--concurrency", "0"], 2, "whole number"],
+    [["run", "x.png", "--out", "y", "--jobs", "0"], 2, "whole number"],
+    [["detect", "x.png", "--locale", "xx"], 1, 'no names for the locale "xx"'],
+    [["detect", "x.png", "--locale", "../en"], 1, "ERR_CONFIG_INVALID"],
     [["paint"], 2, "paint"],
-  ])("%j exits with 2", async (args, code, message) => {
+  ])("%j exits with %i", async (args, code, message) => {
     const result = await cli(args);
     expect(result.code).toBe(code);
     expect(result.stderr).toContain(message);

@@ -25,7 +25,12 @@ if (workerData.config.key === "a key that makes it fail") {
     if (document.path === "throw") setImmediate(() => { throw new Error("broken"); });
     if (document.path === "progress") post({ type: "progress", id, event: { stage: "read", done: 1, total: 1 } });
     if (document.path === "wait") return;
-    const seen = { ...document, bytes: document.bytes?.length, thread: threadId, ownKey: workerData.ownKey };
+    if (document.path === "claim") {
+      const result = { pages: [], data: new Uint8Array(0), format: "png", report: {}, settings: {} };
+      post({ type: "anonymized", id, result: { ...result, claims: [["fake " + id, "owner"]] } });
+      return;
+    }
+    const seen = { ...document, bytes: document.bytes?.length, thread: threadId, ownKey: workerData.ownKey, claims: workerData.claims };
     post({ type: "detected", id, plan: seen });
   });
   post({ type: "ready", engine: { chosen: "classical" }, keyId: null });
@@ -63,6 +68,26 @@ it.each([["exit"], ["throw"]])(
     await thread.close();
   },
 );
+
+it("hands out claims once, and gives all of them to the thread that takes over", async () => {
+  const thread = await start({}, { claims: [["earlier", "owner"]] });
+  await thread.anonymize("claim");
+  expect(thread.takeClaims()).toEqual([["fake 0", "owner"]]);
+  expect(thread.takeClaims()).toEqual([]);
+  await thread.anonymize("claim");
+  await thread.detect("exit").catch(() => undefined);
+  const { claims } = (await thread.detect("a")) as unknown as { claims: unknown };
+  expect(claims).toEqual([
+    ["earlier", "owner"],
+    ["fake 0", "owner"],
+    ["fake 1", "owner"],
+  ]);
+  expect(thread.takeClaims()).toEqual([["fake 1", "owner"]]);
+  await thread.close();
+  const without = await start();
+  expect(((await without.detect("a")) as unknown as { claims: unknown }).claims).toBeUndefined();
+  await without.close();
+});
 
 it("tells why it can't start", async () => {
   await expect(start({ key: "a key that makes it fail" })).rejects.toMatchObject({ code: "ERR_OCR_FAILED" });

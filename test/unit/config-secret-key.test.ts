@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { resolveKey } from "../../src/config/secret-key.ts";
+import { resolveKey, resolveVaultKey } from "../../src/config/secret-key.ts";
 
 const secret = "0123456789abcdef0123";
 let folder: string;
@@ -33,5 +33,20 @@ it("falls back to the environment, then to nothing", async () => {
   await expect(resolveKey({}, { ANONYMIZER_KEY: "short" })).rejects.toMatchObject({ code: "ERR_CONFIG_INVALID" });
   await expect(resolveKey({ key_file: join(folder, "none") }, {})).rejects.toMatchObject({
     code: "ERR_CONFIG_NOT_FOUND",
+  });
+});
+
+it("a vault has a key of its own where one is given, else that of the invented values", async () => {
+  const file = join(folder, "vault");
+  await writeFile(file, `${secret} of the vault`, { mode: 0o600 });
+  const own = { ANONYMIZER_VAULT_KEY: `${secret} environment` };
+  expect(await resolveVaultKey({ vault_key_file: file }, secret, own)).toBe(`${secret} of the vault`);
+  expect(await resolveVaultKey({}, secret, own)).toBe(`${secret} environment`);
+  expect(await resolveVaultKey({}, secret, {})).toBe(secret);
+  await expect(resolveVaultKey({}, undefined, {})).rejects.toMatchObject({ code: "ERR_CONFIG_INVALID" });
+  await chmod(file, 0o644);
+  await expect(resolveVaultKey({ vault_key_file: file }, secret, {})).rejects.toMatchObject({
+    code: "ERR_CONFIG_INVALID",
+    message: expect.stringContaining("chmod 600"),
   });
 });

@@ -2,7 +2,7 @@
 import { Anonymizer, type DetectionPlan } from "../../index.ts";
 import { type Terminal, table } from "../terminal.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { loadSettings, type SettingsOptions } from "./settings.ts";
+import { loadSettings, type SettingsOptions, withoutNewVault } from "./settings.ts";
 
 export interface DetectOptions extends SettingsOptions {
   readonly json?: boolean;
@@ -14,7 +14,7 @@ export async function detect(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
-  const config = await loadSettings(options);
+  const config = await withoutNewVault(await loadSettings(options));
   const anonymizer = await Anonymizer.create(config, { signal });
   try {
     const plan = await anonymizer.detect(file, { signal });

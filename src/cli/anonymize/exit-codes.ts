@@ -9,5 +9,16 @@ export const exitCodes = {
   unproven: 3,
   /** Some documents failed. */
   documentsFailed: 4,
+  /** Stopped by SIGINT or SIGTERM; what is done stays done. */
   interrupted: 130,
 } as const;
+
+/** For `--help`. */
+export const exitCodesText = `
+Exit codes:
+  0    every document is proven and written
+  1    the command failed: configuration, key, vault, output folder
+  2    wrong usage
+  3    some documents could not be proven; they were not written
+  4    some documents failed (with 3 as well: 4)
+  130  interrupted; run again to go on`;

@@ -1,7 +1,8 @@
 /** Turns the inputs of a command line into a list of documents with their places in the output folder. */
 import { stat } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
-import { codedError, type DocumentFormat, listDocuments } from "../../index.ts";
+import { AnonymizerError, codedError, type DocumentFormat, listDocuments } from "../../index.ts";
+import { expandPattern, isPattern, patternBase } from "./glob.ts";
 
 export interface Job {
   /** Absolute path of the document. */
@@ -21,24 +22,36 @@ const extensions: Readonly<Record<DocumentFormat, string>> = {
 };
 
 /**
- * A file goes to its own name, a file of a folder to its path inside that folder. What already lies in the output folder
+ * A file goes to its own name, a file of a folder to its path inside that folder, a file that matches a pattern to its
+ * path from where the pattern begins. What already lies in the output folder
  * is left out. Rejects with ERR_DOCUMENT_EMPTY when nothing is left, ERR_USAGE when two inputs would have one result or
  * a result would replace its input.
  */
 export async function collectJobs(
   inputs: readonly string[],
-  outFolder: string,
+  outFolder: string | undefined,
   format: DocumentFormat | "same",
 ): Promise<Job[]> {
-  const out = resolve(outFolder);
+  // Without results there is nothing to be kept out of.
+  const out = outFolder === undefined ? undefined : resolve(outFolder);
   const found = new Map<string, string>();
   for (const input of inputs) {
     const path = resolve(input);
     const info = await stat(path).catch(() => undefined);
     if (info?.isDirectory()) {
       for (const file of await listDocuments(path)) {
-        if (!isInside(file, out) || isInside(path, out)) found.set(file, relative(path, file));
+        if (out === undefined || !isInside(file, out) || isInside(path, out)) found.set(file, relative(path, file));
       }
+    } else if (info === undefined && isPattern(input)) {
+      const base = patternBase(input);
+      let matches = 0;
+      for (const file of await expandPattern(input)) {
+        if (out !== undefined && isInside(file, out)) continue;
+        if (!(await isDocument(file))) continue;
+        matches++;
+        found.set(file, relative(base, file));
+      }
+      if (matches === 0) throw codedError("ERR_DOCUMENT_EMPTY", `No document matches ${input}`);
     } else found.set(path, basename(path));
   }
   if (found.size === 0) throw codedError("ERR_DOCUMENT_EMPTY", `No document was found in ${inputs.join(", ")}`);
@@ -48,7 +61,7 @@ export async function collectJobs(
     const output = format === "same" ? at : `${withoutExtension(at)}${extensions[format]}`;
     const other = outputs.get(output);
     if (other !== undefined) throw codedError("ERR_USAGE", `${other} and ${input} would both be written to ${output}`);
-    if (join(out, output) === input)
+    if (out !== undefined && join(out, output) === input)
       throw codedError("ERR_USAGE", `${input} would be replaced by its own result; give another --out`);
     outputs.set(output, input);
   }
@@ -63,6 +76,13 @@ export async function collectJobs(
     return { input, output, report: `${stems.get(stem) === 1 ? stem : output}.report.json` };
   });
 }
+
+/** By its content. What can't be read counts, so that it is told of. */
+const isDocument = (file: string): Promise<boolean> =>
+  listDocuments(file).then(
+    () => true,
+    (error: unknown) => !(error instanceof AnonymizerError && error.code === "ERR_DOCUMENT_FORMAT"),
+  );
 
 const withoutExtension = (path: string): string => join(dirname(path), basename(path, extname(path)));
 

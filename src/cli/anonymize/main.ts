@@ -4,7 +4,9 @@ import { packageVersion } from "../../index.ts";
 import { printError, type Terminal, toCoded } from "../terminal.ts";
 import { type DetectOptions, detect } from "./detect.ts";
 import { type DoctorOptions, doctor } from "./doctor.ts";
-import { exitCodes } from "./exit-codes.ts";
+import { type EvalOptions, evaluateManifest } from "./eval.ts";
+import { exitCodes, exitCodesText } from "./exit-codes.ts";
+import { type RevealOptions, reveal } from "./reveal.ts";
 import { type RunOptions, run } from "./run.ts";
 
 /** Resolves to the exit code; never rejects. `signal` stops the work. */
@@ -37,17 +39,20 @@ function buildProgram(terminal: Terminal, signal: AbortSignal, done: (exitCode: 
     .showHelpAfterError("(see --help)");
 
   withSettings(program.command("run"))
-    .description("Anonymize files and folders.")
-    .argument("<inputs...>", "documents (PNG, JPEG, WebP, TIFF) and folders of them")
-    .requiredOption("--out <dir>", "folder for the results")
+    .description("Anonymize files, folders, patterns, or standard input. Run again to go on where it stopped.")
+    .argument("<inputs...>", 'documents, folders of them, patterns such as "scans/**/*.png", or - (stdin to stdout)')
+    .option("--out <dir>", "folder for the results")
     .addOption(
       new Option("--format <format>", "format of the results").choices(["same", "png", "jpeg", "webp", "tiff", "pdf"]),
     )
     .option("--report <dir>", 'folder for the reports, or "none"; default: beside the results')
-    .option("--concurrency <n>", "documents worked on at the same time", positiveInt)
+    .option("-j, --jobs <n>", "documents worked on at the same time", positiveInt)
+    .option("--preview", "write review pages to OUT/preview: the results with the replaced places")
+    .option("--preview-originals", "the same with the originals beside the results: guard these pages")
     .option("--dry-run", "only find; write nothing")
     .option("--force", "do again what an earlier run finished")
     .option("--json", "print the summary as JSON")
+    .addHelpText("after", exitCodesText)
     .action(async (inputs: string[], options: RunOptions) => done(await run(inputs, options, terminal, signal)));
 
   withSettings(program.command("detect"))
@@ -55,6 +60,24 @@ function buildProgram(terminal: Terminal, signal: AbortSignal, done: (exitCode: 
     .argument("<file>", "a document")
     .option("--json", "print JSON")
     .action(async (file: string, options: DetectOptions) => done(await detect(file, options, terminal, signal)));
+
+  withSettings(program.command("eval"))
+    .description("Score the anonymizer against a labelled manifest (manifest.jsonl). Writes nothing.")
+    .argument("<manifest>", "a manifest as `anonymizer-train data synth` or `data import` writes it")
+    .addOption(new Option("--split <split>", "only this split").choices(["train", "validation", "test"]))
+    .option("--limit <n>", "only the first documents", positiveInt)
+    .option("-j, --jobs <n>", "documents worked on at the same time", positiveInt)
+    .option("--json", "print JSON")
+    .action(async (manifest: string, options: EvalOptions) =>
+      done(await evaluateManifest(manifest, options, terminal, signal)),
+    );
+
+  withKeys(program.command("reveal"))
+    .description("Look up in a vault what stands behind invented values.")
+    .argument("[fakes...]", "invented values; without any, all of the vault")
+    .option("--document <name>", "only of this input document: its file name or SHA-256")
+    .option("--json", "print JSON")
+    .action(async (fakes: string[], options: RevealOptions) => done(await reveal(fakes, options, terminal)));
 
   program
     .command("doctor")
@@ -72,6 +95,9 @@ function withSettings(command: Command): Command {
     .option("--models <dir>", "folder with the model folders vae, unet and glyph_encoder")
     .option("--types <list>", "what to replace, comma-separated: person,company,…")
     .option("--key-file <file>", "file with the key that decides the invented values (mode 600)")
+    .option("--locale <locale>", "whose names are invented: en, de, fr, …")
+    .option("--vault <file>", "keep, encrypted, what stands for which original")
+    .option("--vault-key-file <file>", "key of the vault (mode 600); default: the key of --key-file")
     .option("--include-originals", "show and report the original texts")
     .option(
       "--set <key=value>",
@@ -79,6 +105,15 @@ function withSettings(command: Command): Command {
       (value: string, all: string[]) => [...all, value],
       [],
     );
+}
+
+/** What opening a vault takes. */
+function withKeys(command: Command): Command {
+  return command
+    .option("--vault <file>", "the vault")
+    .option("--key-file <file>", "file with the key (mode 600)")
+    .option("--vault-key-file <file>", "file with the vault's own key, where it has one (mode 600)")
+    .option("--config <file>", "YAML configuration that names them");
 }
 
 function positiveInt(text: string): number {

@@ -1,5 +1,5 @@
 /** `anonymizer run`: documents in, anonymized documents and reports out. */
-import { mkdir, mkdtemp, rmdir } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import {
   Anonymizer,
@@ -8,31 +8,35 @@ import {
   codedError,
   createProgress,
   formatDuration,
-  type Report,
-  removeStaleTemporaries,
   reportText,
   throwIfAborted,
   writeFileAtomic,
 } from "../../index.ts";
 import { type Terminal, toCoded } from "../terminal.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { finishedReport, type Places, removeStale } from "./finished.ts";
+import { makeFolder, writableFolder } from "./folders.ts";
 import { collectJobs, type Job } from "./jobs.ts";
-import { loadSettings, type SettingsOptions } from "./settings.ts";
+import { countTypes, type Facts, Journal, type Places } from "./journal.ts";
+import { review, reviewFinished, wantsReview, writeReviewIndex } from "./review.ts";
+import { loadSettings, type SettingsOptions, withoutNewVault } from "./settings.ts";
+import { runStream } from "./stream.ts";
 
 export interface RunOptions extends SettingsOptions {
-  readonly out: string;
+  readonly out?: string;
   /** Folder of the reports, or "none". Default: beside the results. */
   readonly report?: string;
   readonly dryRun?: boolean;
   readonly json?: boolean;
   readonly force?: boolean;
+  readonly preview?: boolean;
+  /** Show the originals in the review pages. */
+  readonly previewOriginals?: boolean;
 }
 
 type Status = "proven" | "unproven" | "failed" | "planned";
 
 /** What became of one document. */
-interface Outcome {
+export interface Outcome {
   readonly input: string;
   /** Relative to the output folder; null when nothing was written. */
   readonly output: string | null;
@@ -46,6 +50,17 @@ interface Outcome {
   readonly error?: { readonly code: string; readonly message: string; readonly cure: string };
 }
 
+/** A run at work. */
+export interface Run {
+  readonly options: RunOptions;
+  readonly anonymizer: Anonymizer;
+  /** Absolute; undefined on a dry run without one. */
+  readonly out: string | undefined;
+  /** Undefined on a dry run. */
+  readonly journal: Journal | undefined;
+  readonly signal: AbortSignal;
+}
+
 /** Runs the command and resolves to the exit code. Rejects with coded errors that stop the whole run. */
 export async function run(
   inputs: readonly string[],
@@ -53,13 +68,41 @@ export async function run(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
+  if (inputs.includes("-")) return runStream(inputs, options, terminal, signal);
   const started = performance.now();
-  const config = await loadSettings(options);
+  if (options.out === undefined && !options.dryRun) {
+    throw codedError(
+      "ERR_USAGE",
+      "--out is missing: the folder for the results (only `-`, standard input, needs none)",
+    );
+  }
+  const loaded = await loadSettings(options);
+  const config = options.dryRun ? await withoutNewVault(loaded) : loaded;
   const jobs = await collectJobs(inputs, options.out, config.output.format);
-  const out = resolve(options.out);
-  if (!options.dryRun) await writableFolder(out);
+  const out = options.out === undefined ? undefined : resolve(options.out);
+  if (!options.dryRun) await writableFolder(out!);
+  const journal = options.dryRun ? undefined : await Journal.open(out!);
+  try {
+    const anonymizer = await Anonymizer.create(config, { signal, claims: journal?.claims ?? [] });
+    const outcomes = await runJobs(jobs, { options, anonymizer, out, journal, signal }, terminal, started);
+    const summary = summarise(outcomes, jobs, anonymizer, signal.aborted, (performance.now() - started) / 1000);
+    if (journal !== undefined) {
+      await writeFileAtomic(join(out!, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
+      if (wantsReview(options)) await writeReviewIndex(out!, summary.results, jobs);
+    }
+    if (options.json) terminal.stdout.write(`${JSON.stringify(summary, null, 2)}\n`);
+    else terminal.stdout.write(`${summaryText(summary)}\n`);
+    if (signal.aborted) return exitCodes.interrupted;
+    if (summary.documents.failed > 0) return exitCodes.documentsFailed;
+    return summary.documents.unproven > 0 ? exitCodes.unproven : exitCodes.fine;
+  } finally {
+    await journal?.close();
+  }
+}
 
-  const anonymizer = await Anonymizer.create(config, { signal });
+/** Works the jobs off, several at the same time, and closes the anonymizer. */
+async function runJobs(jobs: readonly Job[], work: Run, terminal: Terminal, started: number): Promise<Outcome[]> {
+  const { options, anonymizer, signal } = work;
   const outcomes: Outcome[] = [];
   const progress = createProgress({
     label: options.dryRun ? "detect" : "anonymize",
@@ -76,7 +119,7 @@ export async function run(
         const tell = (stage: string): void =>
           progress.update(outcomes.length, `${current.output}: ${stage}`, eta(started, outcomes, jobs.length));
         tell("start");
-        const outcome = await runOne(current, out, options, anonymizer, signal, tell);
+        const outcome = await runOne(current, work, tell);
         if (outcome === undefined) return;
         outcomes.push(outcome);
         const problem = problemLine(outcome);
@@ -84,56 +127,52 @@ export async function run(
         progress.update(outcomes.length, current.output, eta(started, outcomes, jobs.length));
       }
     };
-    await Promise.all(Array.from({ length: Math.min(options.concurrency ?? 1, jobs.length) }, worker));
+    await Promise.all(Array.from({ length: Math.min(options.jobs ?? 1, jobs.length) }, worker));
   } finally {
     progress.end();
     await anonymizer.close();
   }
-
-  const summary = summarise(outcomes, jobs, anonymizer, signal.aborted, (performance.now() - started) / 1000);
-  if (!options.dryRun) await writeFileAtomic(join(out, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
-  if (options.json) terminal.stdout.write(`${JSON.stringify(summary, null, 2)}\n`);
-  else terminal.stdout.write(`${summaryText(summary)}\n`);
-  if (signal.aborted) return exitCodes.interrupted;
-  if (summary.documents.failed > 0) return exitCodes.documentsFailed;
-  return summary.documents.unproven > 0 ? exitCodes.unproven : exitCodes.fine;
+  return outcomes;
 }
 
 /** Undefined when it was aborted. */
-async function runOne(
-  job: Job,
-  out: string,
-  options: RunOptions,
-  anonymizer: Anonymizer,
-  signal: AbortSignal,
-  tell: (stage: string) => void,
-): Promise<Outcome | undefined> {
+async function runOne(job: Job, work: Run, tell: (stage: string) => void): Promise<Outcome | undefined> {
+  const { options, anonymizer, signal, journal, out } = work;
   const started = performance.now();
   const seconds = (): number => Math.round(performance.now() - started) / 1000;
-  const reportFolder = options.report === undefined ? out : resolve(options.report);
-  const places: Places = { input: job.input, output: join(out, job.output), report: join(reportFolder, job.report) };
   const base = { input: job.input, output: null, skipped: false, entities: {}, confidence: null, unproven_because: [] };
+  const onProgress = ({ stage }: { stage: string }): void => tell(stage);
   try {
-    if (options.dryRun) {
-      const plan = await anonymizer.detect(job.input, { signal, onProgress: ({ stage }) => tell(stage) });
+    if (journal === undefined || out === undefined) {
+      const plan = await anonymizer.detect(job.input, { signal, onProgress });
       const entities = countTypes(plan.replacements.map(({ entity }) => entity));
       return { ...base, entities, status: "planned", seconds: seconds() };
     }
-    const withReport = options.report !== "none";
-    const before = options.force || !withReport ? undefined : await finishedReport(places, anonymizer);
-    if (before) return fromReport(before, job, true, seconds());
-    const result = await anonymizer.anonymize(job.input, { signal, onProgress: ({ stage }) => tell(stage) });
+    const places = placesOf(job, options, out);
+    const before = options.force ? undefined : await journal.finished(job.output, places, anonymizer);
+    if (before) {
+      if (wantsReview(options)) await reviewFinished(job, places, work);
+      return fromFacts(before, job, true, seconds());
+    }
+    const result = await anonymizer.anonymize(job.input, { signal, onProgress });
     throwIfAborted(signal);
     tell("write");
-    if (result.report.proven) {
-      await makeFolder(dirname(places.output));
-      await result.save(places.output, { format: result.format, signal });
-    } else await removeStale(places);
-    if (withReport) {
-      await makeFolder(dirname(places.report));
-      await writeFileAtomic(places.report, reportText(result.report));
+    const { report } = result;
+    if (!report.proven) await journal.removeStale(job.output, places.output);
+    // In this order a kill leaves no result without its report and no result that the next run does not know.
+    if (places.report !== undefined) await writeInto(places.report, reportText(report));
+    const facts = await journal.note(job.output, report, anonymizer);
+    if (report.proven) {
+      try {
+        await makeFolder(dirname(places.output));
+        await result.save(places.output, { format: result.format, signal });
+      } catch (error) {
+        if (places.report !== undefined) await rm(places.report, { force: true });
+        throw error;
+      }
     }
-    return fromReport(result.report, job, false, seconds());
+    if (wantsReview(options)) await review(job, work, report, report.proven ? result.data : undefined);
+    return fromFacts(facts, job, false, seconds());
   } catch (error) {
     const coded = toCoded(error);
     if (signal.aborted || coded.code === "ERR_ABORTED") return undefined;
@@ -141,50 +180,34 @@ async function runOne(
   }
 }
 
-const errorFacts = ({ code, message, cure }: AnonymizerError) => ({ code, message, cure });
-
-function fromReport(report: Report, job: Job, skipped: boolean, seconds: number): Outcome {
+function placesOf(job: Job, options: RunOptions, out: string): Places {
+  const reportFolder = options.report === undefined ? out : resolve(options.report);
   return {
     input: job.input,
-    output: report.proven ? job.output : null,
-    status: report.proven ? "proven" : "unproven",
-    skipped,
-    entities: countTypes(report.entities),
-    confidence: report.confidence,
-    unproven_because: report.unproven_because,
-    seconds,
+    output: join(out, job.output),
+    report: options.report === "none" ? undefined : join(reportFolder, job.report),
   };
 }
 
-function countTypes(entities: readonly { readonly type: string }[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { type } of entities) counts[type] = (counts[type] ?? 0) + 1;
-  return counts;
+async function writeInto(path: string, text: string): Promise<void> {
+  await makeFolder(dirname(path));
+  await writeFileAtomic(path, text);
 }
 
-/** Finds out, before the first document is read, whether files can be written to the folder. */
-async function writableFolder(folder: string): Promise<void> {
-  await makeFolder(folder);
-  try {
-    await rmdir(await mkdtemp(join(folder, ".write-test-")));
-  } catch (error) {
-    throw cantWrite(folder, error);
-  }
-}
+const errorFacts = ({ code, message, cure }: AnonymizerError) => ({ code, message, cure });
 
-/** Makes the folder; clears away what a killed run left there. */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw cantWrite(folder, error);
-  }
-  await removeStaleTemporaries(folder);
-}
-
-function cantWrite(folder: string, cause: unknown): AnonymizerError {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return codedError("ERR_OUTPUT", `${folder} can't be written to: ${message}`, { cause, details: { folder } });
+function fromFacts(facts: Facts, job: Job, skipped: boolean, seconds: number): Outcome {
+  const { proven, confidence, entities, unproven_because } = facts;
+  return {
+    input: job.input,
+    output: proven ? job.output : null,
+    status: proven ? "proven" : "unproven",
+    skipped,
+    entities,
+    confidence,
+    unproven_because,
+    seconds,
+  };
 }
 
 function engineLine(anonymizer: Anonymizer): string {

@@ -1,4 +1,5 @@
 /** The configuration of a command: file, then options, then `--set`. */
+import { stat } from "node:fs/promises";
 import { type AnonymizerConfig, codedError, entityTypes, loadConfig, parseOverrides } from "../../index.ts";
 
 /** Options that several commands share, as commander gives them. */
@@ -10,7 +11,10 @@ export interface SettingsOptions {
   readonly keyFile?: string;
   readonly format?: string;
   readonly includeOriginals?: boolean;
-  readonly concurrency?: number;
+  readonly jobs?: number;
+  readonly locale?: string;
+  readonly vault?: string;
+  readonly vaultKeyFile?: string;
   readonly set?: readonly string[];
 }
 
@@ -22,10 +26,20 @@ export function loadSettings(options: SettingsOptions): Promise<AnonymizerConfig
   if (options.keyFile !== undefined) overrides["key_file"] = options.keyFile;
   if (options.format !== undefined) overrides["output.format"] = options.format;
   if (options.includeOriginals) overrides["report.include_originals"] = true;
-  if (options.concurrency !== undefined) overrides["ocr.workers"] = options.concurrency;
+  if (options.jobs !== undefined) overrides["ocr.workers"] = options.jobs;
+  if (options.locale !== undefined) overrides["locale"] = options.locale;
+  if (options.vault !== undefined) overrides["vault"] = options.vault;
+  if (options.vaultKeyFile !== undefined) overrides["vault_key_file"] = options.vaultKeyFile;
   return loadConfig(options.config ?? {}, "anonymizer", {
     overrides: { ...overrides, ...parseOverrides(options.set ?? []) },
   });
+}
+
+/** For commands that write nothing: a vault that is not there yet is left out. */
+export async function withoutNewVault(config: AnonymizerConfig): Promise<AnonymizerConfig> {
+  const { vault, ...rest } = config;
+  if (vault === undefined || (await stat(vault).catch(() => undefined)) !== undefined) return config;
+  return rest;
 }
 
 function parseTypes(list: string): string[] {
