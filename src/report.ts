@@ -5,7 +5,7 @@
  * text of the document, except `entities[].original` when the caller asked for it.
  */
 import { z } from "zod";
-import { entityTypes } from "./detection/entity.ts";
+import { entityTypes, zones } from "./detection/entity.ts";
 
 const share = z.number().min(0).max(1);
 const count = z.int().min(0);
@@ -33,6 +33,14 @@ const entity = z.object({
   score: share,
   recognizer: z.string(),
   reason: z.string(),
+  evidence: z
+    .object({
+      cue: z.string().optional().describe("The label or context word, as the dictionary has it."),
+      check: z.string().optional().describe("The rule that the value satisfies."),
+      zone: z.enum(zones).optional().describe("The part of the page."),
+    })
+    .optional()
+    .describe("What the reason rests on; no text of the document."),
   fake: z.string().nullable().describe("The value drawn; null under a solid box."),
   engine: engineName,
   attempts: z.array(attempt),

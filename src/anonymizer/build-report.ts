@@ -101,6 +101,7 @@ function reportEntity(
     score: round(entity.score),
     recognizer: entity.recognizer,
     reason: entity.reason,
+    ...(entity.evidence && { evidence: entity.evidence }),
     fake: last.engine === "solid" ? null : fake,
     engine: last.engine,
     attempts: region.attempts.map(reportAttempt),

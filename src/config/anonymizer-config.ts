@@ -12,10 +12,12 @@ const entityTypes: Record<EntityType, true> = {
   email: true,
   url: true,
   date: true,
+  birth_date: true,
   iban: true,
   card: true,
   tax_id: true,
   id_number: true,
+  licence_plate: true,
 };
 const entityTypeNames = Object.keys(entityTypes) as EntityType[];
 

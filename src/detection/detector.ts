@@ -4,18 +4,28 @@ import { setImmediate } from "node:timers/promises";
 import { distance } from "fastest-levenshtein";
 import { codedError } from "../errors.ts";
 import { isCompanyLike } from "./company-words.ts";
-import { type Entity, type EntityType, entityTypes, type Finding, type Recognizer } from "./entity.ts";
+import {
+  type Entity,
+  type EntityType,
+  entityTypes,
+  type Finding,
+  type Preparation,
+  type Recognizer,
+} from "./entity.ts";
 import { labelledSegments, labelsOf } from "./labels.ts";
 import { layoutOf } from "./layout.ts";
 import { spanBox, wordRange, wordSpans } from "./lines.ts";
 import type { OcrPage } from "./ocr.ts";
+import { zoneFinder } from "./page-zones.ts";
 import { addressRecognizer } from "./recognizers/address.ts";
+import { birthDateRecognizer } from "./recognizers/birth-date.ts";
 import { cardRecognizer } from "./recognizers/card.ts";
 import { companyRecognizer } from "./recognizers/company.ts";
 import { dateRecognizer } from "./recognizers/date.ts";
 import { emailRecognizer } from "./recognizers/email.ts";
 import { ibanRecognizer } from "./recognizers/iban.ts";
 import { idNumberRecognizer } from "./recognizers/id-number.ts";
+import { licencePlateRecognizer } from "./recognizers/licence-plate.ts";
 import { personRecognizer } from "./recognizers/person.ts";
 import { phoneRecognizer } from "./recognizers/phone.ts";
 import { taxIdRecognizer } from "./recognizers/tax-id.ts";
@@ -29,8 +39,10 @@ export const builtInRecognizers: readonly Recognizer[] = [
   cardRecognizer,
   phoneRecognizer,
   dateRecognizer,
+  birthDateRecognizer,
   taxIdRecognizer,
   idNumberRecognizer,
+  licencePlateRecognizer,
   personRecognizer,
   companyRecognizer,
   addressRecognizer,
@@ -79,26 +91,46 @@ export function createDetector(options: DetectorOptions = {}): Detector {
   return {
     async detect(page, pageIndex) {
       const found: Named[] = [];
-      // What the recognizers share is made first, in pieces: together it takes a crowded page tens of milliseconds.
-      for (const prepare of [layoutOf, labelsOf, labelledSegments, findParties]) {
+      for (const prepare of preparations(recognizers)) {
         await setImmediate();
         prepare(page);
       }
       for (const recognizer of recognizers) {
         // A crowded page takes a recognizer some milliseconds.
         await setImmediate();
-        found.push(...recognizer.find(page).map((finding) => checked(finding, recognizer, page)));
+        const reported = await recognizer.find(page);
+        found.push(...reported.map((finding) => checked(finding, recognizer, page)));
       }
       const kept = found.filter(
         (f) => types.has(f.type) && f.score >= threshold(f.type) && !allowed.has(bare(textOf(f, page))),
       );
       const always = denied.flatMap((value) => findDenied(page, value));
+      const zone = recognizers.some(({ needs = [] }) => needs.includes("parties")) ? zoneFinder(page) : undefined;
       return withoutOverlaps([...always, ...kept], page).map((finding, index) =>
-        toEntity(finding, page, pageIndex, index),
+        toEntity(zone ? inZone(finding, zone) : finding, page, pageIndex, index),
       );
     },
   };
 }
+
+/**
+ * What the recognizers share, made first and in pieces: together it takes a crowded page tens of milliseconds. Only what
+ * one of them looks at.
+ */
+function preparations(recognizers: readonly Recognizer[]): ((page: OcrPage) => unknown)[] {
+  const needed = new Set(recognizers.flatMap(({ needs = [] }) => needs));
+  const steps: Readonly<Record<Preparation, readonly ((page: OcrPage) => unknown)[]>> = {
+    layout: [layoutOf],
+    labels: [labelsOf, labelledSegments],
+    parties: [findParties, zoneFinder],
+  };
+  return (Object.keys(steps) as Preparation[]).flatMap((step) => (needed.has(step) ? steps[step] : []));
+}
+
+const inZone = (finding: Named, zone: ReturnType<typeof zoneFinder>): Named => ({
+  ...finding,
+  evidence: { ...finding.evidence, zone: zone(finding.line, finding.span) },
+});
 
 function checkOptions({ types = [], deny = [], minScore, minScores = {} }: DetectorOptions): void {
   const used = [
@@ -147,6 +179,7 @@ function toEntity(finding: Named, page: OcrPage, pageIndex: number, index: numbe
     score: finding.score,
     recognizer: finding.recognizer,
     reason: finding.reason,
+    ...(finding.evidence && { evidence: finding.evidence }),
   };
 }
 

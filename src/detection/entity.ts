@@ -10,10 +10,12 @@ export const entityTypes = [
   "email",
   "url",
   "date",
+  "birth_date",
   "iban",
   "card",
   "tax_id",
   "id_number",
+  "licence_plate",
 ] as const;
 
 export type EntityType = (typeof entityTypes)[number];
@@ -40,7 +42,26 @@ export interface Entity {
   readonly recognizer: string;
   /** Why, in few words, without document text: "label", "checksum", "header zone". */
   readonly reason: string;
+  /** What the reason rests on. */
+  readonly evidence?: Evidence;
 }
+
+/** What speaks for a finding. Words of this package's own lists, never text of the document. */
+export interface Evidence {
+  /** The label or context word, as the dictionary has it: "cashier", "dateofbirth". */
+  readonly cue?: string;
+  /** The rule that the value satisfies: "nl-bsn", "iso-13616", "luhn". */
+  readonly check?: string;
+  /** Where on the page it stands. */
+  readonly zone?: Zone;
+}
+
+/**
+ * Parts of a page: the block of who sends it, of whom it is for, the table of what was bought, else the part above,
+ * below or between.
+ */
+export const zones = ["sender", "addressee", "table", "header", "body", "footer"] as const;
+export type Zone = (typeof zones)[number];
 
 /** What a recognizer reports; the detector adds ids, boxes and solves overlaps. */
 export interface Finding {
@@ -49,11 +70,19 @@ export interface Finding {
   readonly span: readonly [start: number, end: number];
   readonly score: number;
   readonly reason: string;
+  readonly evidence?: Evidence;
 }
+
+/** What a recognizer looks at besides the words: made beforehand, in pieces. */
+export type Preparation = "layout" | "labels" | "parties";
 
 /** Looks at a whole page, lines with geometry, not at a flat string. Pure. */
 export interface Recognizer {
   readonly name: string;
   readonly types: readonly EntityType[];
-  find(page: OcrPage): Finding[];
+  /** Default: nothing. */
+  readonly needs?: readonly Preparation[];
+  find(page: OcrPage): readonly Finding[] | Promise<readonly Finding[]>;
+  /** Frees what it holds (a model); called when its owner is closed. */
+  close?(): Promise<void>;
 }

@@ -30,7 +30,10 @@ function known(
   return {
     type,
     pattern: new RegExp(start + pattern + end, "g"),
-    judge: ([match]) => (schemes.some(({ valid }) => valid(compactOf(match!))) ? { score, reason } : undefined),
+    judge: ([match]) => {
+      const scheme = schemes.find(({ valid }) => valid(compactOf(match!)));
+      return scheme && { score, reason, evidence: { check: scheme.name } };
+    },
   };
 }
 
@@ -40,11 +43,15 @@ export const vatForm: IdentifierForm = {
   pattern:
     /(?<![A-Z\d])(?:DE\s?\d{3}\s?\d{3}\s?\d{3}|GB\s?\d{3}\s?\d{4}\s?\d{2}|FR\s?\d{2}\s?\d{3}\s?\d{3}\s?\d{3}|IT\s?\d{11}|NL\s?\d{9}\s?[B8]\s?\d{2}|ES\s?[A-Z\d]-?\d{7}-?[A-Z\d]|AT\s?U\s?\d{8}|BE\s?[01]\d{3}[.\s]?\d{3}[.\s]?\d{3}|PL\s?\d{3}-?\d{3}-?\d{2}-?\d{2})(?![A-Z\d])/g,
   judge: ([match]) =>
-    checkVat(compactOf(match!)) === "valid" ? { score: 0.95, reason: "check digits" } : { score: 0.65, reason: "form" },
+    checkVat(compactOf(match!)) === "valid"
+      ? { score: 0.95, reason: "check digits", evidence: { check: `${match!.slice(0, 2).toLowerCase()}-vat` } }
+      : { score: 0.65, reason: "form" },
 };
 
 const judgeMrz: IdentifierForm["judge"] = ([match]) =>
-  passesMrz(match!) ? { score: 0.99, reason: "check digits" } : { score: 0.95, reason: "machine-readable line" };
+  passesMrz(match!)
+    ? { score: 0.99, reason: "check digits", evidence: { check: "icao-9303" } }
+    : { score: 0.95, reason: "machine-readable line" };
 
 export const identifierForms: readonly IdentifierForm[] = [
   known("tax_id", ["in-gstin"], "\\d{2}[A-Z]{5}\\d{4}[A-Z][1-9A-Z]Z[\\dA-Z]", 0.95, "check digits"),
@@ -71,6 +78,20 @@ export const identifierForms: readonly IdentifierForm[] = [
     0.9,
     "check digits",
   ),
+  known("id_number", ["de-pension"], "\\d{2} ?\\d{6} ?[A-Z] ?\\d{3}", 0.85, "check digits"),
+  known("id_number", ["de-health"], "[A-Z]\\d{9}", 0.6, "check digit"),
+  known(
+    "id_number",
+    ["de-identity-card"],
+    "[CFGHJKLMNPRTVWXYZ](?=[CFGHJKLMNPRTVWXYZ\\d]*[A-Z])[CFGHJKLMNPRTVWXYZ\\d]{8}\\d",
+    0.7,
+    "check digit",
+  ),
+  known("id_number", ["es-social-security"], "\\d{2}/\\d{8}/\\d{2}", 0.85, "check digits"),
+  known("id_number", ["in-epic"], "[A-Z]{3}\\d{7}", 0.55, "check digit"),
+  known("tax_id", ["sg-uen-company"], "(?:19|20)\\d{7}[A-Z]", 0.8, "check letter"),
+  known("tax_id", ["sg-uen-other"], "[RST]\\d{2}[A-Z]{2}\\d{4}[A-Z\\d]", 0.85, "check letter"),
+  known("tax_id", ["fr-siret"], "\\d{3} \\d{3} \\d{3} \\d{5}", 0.85, "check digits"),
   // Machine-readable lines of identity documents; OCR reads "<" as "«" or "‹" too.
   {
     type: "id_number",

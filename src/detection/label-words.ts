@@ -48,7 +48,8 @@ export const weakLabels = `
   names, nom, nome, naam, nama, nombre, customer, kunde, klant, cliente, location, sex, state, country, county, bank, data,
   issued, expires, born, appointment, employment, declaration, enclosures, comments, notes, remarks, details, description, section,
   department, division, area, region, site, branch, counter, station, outlet, user, session, shift, token, article, artikel,
-  purpose, reason, version, sheet, copy, document, occupation, profession, signature, amount, balance
+  purpose, reason, version, sheet, copy, document, occupation, profession, signature, amount, balance,
+  vehicle, plate, plaque, placa, plat, targa, kenderaan, rego, lahir, d n
 `;
 
 /** A word that stands under several kinds counts as the first. */
@@ -85,7 +86,15 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     medewerker, bediend door, u bent geholpen door, geholpen door, verkoper, ober, uw contactpersoon,
     contactpersoon, rekeninghouder, eigenaar, eigenaresse, zaakvoerder, begunstigde, houder, directie, bestuurder, verzekerde, aanvrager, ter
     attentie van, t a v, tav, opgesteld door, partner, huisarts, behandelaar, nama, nama penuh, nama pelanggan,
-    juruwang, jurujual, dilayan oleh, disediakan oleh, diterima oleh, pengurus, untuk perhatian
+    juruwang, jurujual, dilayan oleh, disediakan oleh, diterima oleh, pengurus, untuk perhatian, member name,
+    cardmember, cashier id, cashier no, till operator, your cashier, your sales assistant, sales assistant, assisted by, you were served by,
+    served, staff id, stylist, therapist, pharmacist, rider, delivered to name, mitgliedsname, es bedient sie, ihr verkaufer,
+    ihre verkauferin, ihr berater, ihre beraterin, berater, kellner, kellnerin, nom du client, nom client, nom de l adherent,
+    vous avez ete servi par, vous avez ete accueilli par, conseiller de vente, votre conseiller, equipier, nombre del cliente,
+    nombre cliente, nombre del socio, le ha atendido, le atiende, atendido por cajero, su vendedor, nome cliente,
+    nome del cliente, nome socio, addetto, addetta, addetto alla cassa, servito dal, il vostro operatore, naam klant, klantnaam,
+    naam lid, u werd geholpen door, uw verkoper, uw kassier, kassa medewerker, bediening, nama ahli, nama juruwang,
+    dilayani oleh, kakitangan, pekerja
   `,
   company: `
     company, company name, employer, name of employer, organisation, organization, business name, firm,
@@ -133,23 +142,40 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     web, website, web site, homepage, internet, www, url, site web, site internet, pagina web, sito, sito web,
     facebook, instagram, laman web
   `,
+  birth_date: `
+    date of birth, dob, d o b, birth date, birthdate, born, born on, birthday, geburtsdatum, geboren, geboren am,
+    geb, date de naissance, ne le, nee le, ne e le, fecha de nacimiento, nacido el, data di nascita, nato il, nata
+    il, geboortedatum, geboren op, tarikh lahir, date de naiss, nee e le, nacida el, f nacimiento, f nac, fecha nac,
+    fecha nacimiento, geb datum, geb dat, geburtstag, geburtsdatum und ort, data nascita, d n, dt nascita, geb
+    datum, gebdatum, dilahirkan pada, lahir pada, lahir, date and place of birth, place and date of birth,
+    geburtsdatum und geburtsort, date et lieu de naissance, fecha y lugar de nacimiento, luogo e data di nascita,
+    data e luogo di nascita, geboortedatum en plaats, year of birth
+  `,
   date: `
-    date, dt, date of birth, dob, d o b, birth date, birthdate, born, born on, birthday, date of issue, issue
-    date, issued, issued on, date of expiry, expiry date, expiry, expires, expires on, valid until, valid to,
-    valid from, valid thru, card expiry, invoice date, due date, payment due, pay by, bill date, order date,
-    delivery date, date received, date of visit, member since, appointment, print date, transaction date, bill
-    start, closed bill, your letter of, date of accident, start date, end date, date of death, datum,
-    geburtsdatum, geboren, geboren am, geb, ausstellungsdatum, ausgestellt am, gultig bis, ablaufdatum,
-    rechnungsdatum, bestelldatum, lieferdatum, leistungsdatum, falligkeit, fallig am, falligkeitsdatum, mitglied
-    seit, unfalldatum, belegdatum, zahlbar bis, date de naissance, ne le, nee le, ne e le, date d emission, date
-    de delivrance, date d expiration, expire le, valable jusqu au, date de facture, date de la facture, date
-    facture, echeance, date d echeance, membre depuis, emis le, emise le, delivre le, le, fecha, fecha de
-    nacimiento, nacido el, fecha de emision, fecha de expedicion, fecha de caducidad, caducidad, valido hasta,
-    fecha de factura, fecha factura, vencimiento, fecha de vencimiento, emitida, socio desde, data, data di
-    nascita, nato il, nata il, data di emissione, data di rilascio, data di scadenza, scadenza, valido fino al,
-    data fattura, data della fattura, emessa il, socio dal, geboortedatum, geboren op, datum van afgifte,
-    afgiftedatum, geldig tot, verloopdatum, factuurdatum, vervaldatum, vervaldag, lid sinds, leverdatum, tarikh,
-    tarikh lahir, tarikh luput
+    date, dt, date of issue, issue date, issued, issued on, date of expiry, expiry date, expiry, expires, expires
+    on, valid until, valid to, valid from, valid thru, card expiry, invoice date, due date, payment due, pay by,
+    bill date, order date, delivery date, date received, date of visit, member since, appointment, print date,
+    transaction date, bill start, closed bill, your letter of, date of accident, start date, end date, date of
+    death, datum, ausstellungsdatum, ausgestellt am, gultig bis, ablaufdatum, rechnungsdatum, bestelldatum,
+    lieferdatum, leistungsdatum, falligkeit, fallig am, falligkeitsdatum, mitglied seit, unfalldatum, belegdatum,
+    zahlbar bis, date d emission, date de delivrance, date d expiration, expire le, valable jusqu au, date de
+    facture, date de la facture, date facture, echeance, date d echeance, membre depuis, emis le, emise le, delivre
+    le, le, fecha, fecha de emision, fecha de expedicion, fecha de caducidad, caducidad, valido hasta, fecha de
+    factura, fecha factura, vencimiento, fecha de vencimiento, emitida, socio desde, data, data di emissione, data
+    di rilascio, data di scadenza, scadenza, valido fino al, data fattura, data della fattura, emessa il, socio dal,
+    datum van afgifte, afgiftedatum, geldig tot, verloopdatum, factuurdatum, vervaldatum, vervaldag, lid sinds,
+    leverdatum, tarikh, tarikh luput
+  `,
+  licence_plate: `
+    vehicle, vehicle no, vehicle number, veh no, vehicle plate, vehicle reg, vehicle reg no, vehicle registration,
+    vehicle registration no, vehicle registration number, vehicle registration mark, vrm, vrn, car no, car number,
+    car plate, car plate no, plate, plate no, plate number, number plate, license plate, licence plate, license
+    plate no, licence plate no, rego, registration mark, kennzeichen, kfz kennzeichen, kfz kz, amtliches
+    kennzeichen, autokennzeichen, pol kennzeichen, polizeiliches kennzeichen, immatriculation, n immatriculation, no
+    immatriculation, numero d immatriculation, immat, plaque, plaque d immatriculation, matricula, matricula del
+    vehiculo, matricula vehiculo, placa, placa n, targa, targa veicolo, n targa, numero di targa, kenteken,
+    kentekennummer, kentekenplaat, nummerplaat, no plat, no plate, nombor plat, plat, no kenderaan, nombor
+    kenderaan, no pendaftaran kenderaan, kenderaan
   `,
   tax_id: `
     gst, gst no, gst id, gst id no, gst reg, gst reg no, gst registration no, gst number, id gst, no id gst,
@@ -245,8 +271,7 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     signature, bank, bank name, bank details, bic, swift, swift code, currency, exchange rate,   for
     office use only, for official use only, personal details, personal data, contact details, employment,
     declaration, enclosures, encl, enclosure, regarding, project, job no, brand, model, serial no, colour, size,
-    location code, net, gross, points, member points, reservation, reservation no, room, room no, vehicle,
-    vehicle no, litre, pump, code, gst summary, tax code, tax summary, purpose, reason, language, rechnung,
+    location code, net, gross, points, member points, reservation, reservation no, room, room no, litre, pump, code, gst summary, tax code, tax summary, purpose, reason, language, rechnung,
     rechnungsnummer, rechnungs nr, rechnung nr, re nr, beleg, belegnummer, beleg nr, bon, bon nr, bonnummer,
     quittung, kassenbon, bestellung, bestellnummer, bestell nr, auftrag, auftragsnummer, auftrags nr,
     lieferschein, angebot, angebotsnummer, seite, betreff, betrag, summe, gesamt, gesamtbetrag, endbetrag,

@@ -1,9 +1,10 @@
-import type { EntityType, Finding } from "./entity.ts";
+import type { EntityType, Evidence, Finding } from "./entity.ts";
 
 /** How sure a recognizer is, and why. */
 export interface Judgement {
   readonly score: number;
   readonly reason: string;
+  readonly evidence?: Evidence;
 }
 
 /**

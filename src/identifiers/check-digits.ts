@@ -4,6 +4,13 @@
 export const weighted = (digits: string, weights: readonly number[]): number =>
   weights.reduce((sum, weight, i) => sum + weight * Number(digits[i]), 0);
 
+/** Σ over the digits of weight·digit: the sums of the digits of the products. */
+export const crossSums = (digits: string, weights: readonly number[]): number =>
+  weights.reduce(
+    (sum, weight, i) => sum + Math.floor((weight * Number(digits[i])) / 10) + ((weight * Number(digits[i])) % 10),
+    0,
+  );
+
 /** The remainder of a decimal number of any length. */
 export function remainder(digits: string, divisor: number): number {
   let rest = 0;

@@ -14,6 +14,7 @@ import { type DateShift, drawShift, readDate, readsDayFirst } from "./fakes/date
 import type { FakeMaker } from "./fakes/fake.ts";
 import { fakeIban } from "./fakes/iban.ts";
 import { fakeIdentifier, fakeTaxId } from "./fakes/identifier.ts";
+import { fakeLicencePlate } from "./fakes/licence-plate.ts";
 import { fakeEmail, fakeUrl } from "./fakes/network.ts";
 import { fakePerson } from "./fakes/person.ts";
 import { fakePhone } from "./fakes/phone.ts";
@@ -51,7 +52,7 @@ export interface Pseudonymizer {
   replace(entities: readonly Entity[], context: PseudonymContext): Promise<Replacement[]>;
 }
 
-const makers: Readonly<Record<Exclude<EntityType, "date">, FakeMaker>> = {
+const makers: Readonly<Record<Exclude<EntityType, "date" | "birth_date">, FakeMaker>> = {
   person: fakePerson,
   company: fakeCompany,
   address: fakeAddress,
@@ -62,6 +63,7 @@ const makers: Readonly<Record<Exclude<EntityType, "date">, FakeMaker>> = {
   card: fakeCard,
   tax_id: fakeTaxId,
   id_number: fakeIdentifier,
+  licence_plate: fakeLicencePlate,
 };
 
 const attempts = 400;
@@ -140,8 +142,10 @@ function groupByValue(entities: readonly Entity[]): Group[] {
   const groups = new Map<string, Group>();
   for (const entity of entities) {
     const value = normaliseValue(entity.type, entity.text);
-    const id = `${entity.type}\0${value}`;
-    const group = groups.get(id) ?? { type: entity.type, value, entities: [] };
+    // A date of birth moves with the other dates, and is one of them where it stands without its label.
+    const type = entity.type === "birth_date" ? "date" : entity.type;
+    const id = `${type}\0${value}`;
+    const group = groups.get(id) ?? { type, value, entities: [] };
     group.entities.push(entity);
     groups.set(id, group);
   }
@@ -195,7 +199,7 @@ async function inventGroup(
   fakes: Map<Entity, string>,
   pacer: Pacer,
 ): Promise<void> {
-  const maker = makers[group.type as Exclude<EntityType, "date">];
+  const maker = makers[group.type as Exclude<EntityType, "date" | "birth_date">];
   const model = clearestForm(group);
   for (let attempt = 0; attempt < attempts; attempt++) {
     await pacer.pause();

@@ -23,7 +23,7 @@ const closeness = (a: string, b: string): number => 1 - distance(a, b) / Math.ma
 const letters = (i: number): string => [0, 1, 2].map((k) => "BCDFGHKLMNPRSTVW"[Math.floor(i / 16 ** k) % 16]!).join("");
 const digits = (i: number, length: number): string =>
   String((i * 7_919_131 + 12_345_671) % 10 ** length).padStart(length, "0");
-const samples: Record<Exclude<EntityType, "date">, (i: number) => string> = {
+const samples: Record<Exclude<EntityType, "date" | "birth_date">, (i: number) => string> = {
   person: (i) => `${letters(i)}ANDO ${letters(i * 7 + 3)}ERSEN`,
   company: (i) => `${letters(i)}IRO ${letters(i * 5 + 1)}ATEC SDN BHD`,
   address: (i) => `NO. ${1 + (i % 300)}, JALAN ${letters(i)}ARATI ${1 + (i % 60)}/${1 + (i % 9)}, ${digits(i, 5)}`,
@@ -35,6 +35,7 @@ const samples: Record<Exclude<EntityType, "date">, (i: number) => string> = {
   card: (i) => `4${digits(i, 3)} ${digits(i * 11, 4)} ${digits(i * 13, 4)} ${digits(i * 17, 4)}`,
   tax_id: (i) => `${digits(i, 9)}-K`,
   id_number: (i) => `CS${digits(i, 8)}`,
+  licence_plate: (i) => `${letters(i)} ${digits(i, 4)} ${letters(i * 7)[0]}`,
 };
 const types = Object.keys(samples) as (keyof typeof samples)[];
 const count = 250;

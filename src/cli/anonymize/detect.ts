@@ -1,5 +1,5 @@
 /** `anonymizer detect`: what would be replaced by what. */
-import { Anonymizer, type DetectionPlan } from "../../index.ts";
+import { Anonymizer, type DetectionPlan, type Entity } from "../../index.ts";
 import { type Terminal, table } from "../terminal.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { loadSettings, type SettingsOptions, withoutNewVault } from "./settings.ts";
@@ -47,6 +47,7 @@ function planFacts(plan: DetectionPlan, show: (text: string) => string): object 
       score: entity.score,
       recognizer: entity.recognizer,
       reason: entity.reason,
+      evidence: entity.evidence ?? {},
     })),
     unread: plan.unread,
     timings_ms: plan.timings,
@@ -60,7 +61,7 @@ function planText(plan: DetectionPlan, show: (text: string) => string): string {
     show(entity.text),
     fake,
     entity.score.toFixed(2),
-    `${entity.recognizer} (${entity.reason})`,
+    foundBy(entity),
   ]);
   const { words, areas, share } = plan.unread;
   const found =
@@ -69,4 +70,11 @@ function planText(plan: DetectionPlan, show: (text: string) => string): string {
       : table([["page", "type", "original", "becomes", "score", "found by"], ...rows]);
   const unread = `Not read: ${words} doubtful words, ${areas} inky areas without words, ${(share * 100).toFixed(1)} % of the ink.`;
   return `${found}\n${unread}\n`;
+}
+
+/** "person (label: cashier, in sender)" */
+function foundBy({ recognizer, reason, evidence = {} }: Entity): string {
+  const rests = [evidence.cue, evidence.check].filter((part) => part !== undefined).join(", ");
+  const zone = evidence.zone === undefined ? "" : `; ${evidence.zone}`;
+  return `${recognizer} (${reason}${rests === "" ? "" : `: ${rests}`}${zone})`;
 }

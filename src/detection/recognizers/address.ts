@@ -31,6 +31,7 @@ const townBefore =
 export const addressRecognizer: Recognizer = {
   name: "address",
   types: ["address"],
+  needs: ["layout", "labels", "parties"],
   find(page) {
     const findings: Finding[] = [];
     for (const { address, names, sender } of findParties(page)) {
@@ -71,7 +72,8 @@ const notAddress = /@|www\.|https?:|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|^[+(]?[\d\s/
 function labelledAddress(page: OcrPage, label: Label): Finding[] {
   const value = valueCandidates(page, label).find((candidate) => plausible(candidate, label));
   if (value === undefined) return [];
-  const findings = [asAddress(value, 0.75, "label")];
+  const evidence = { cue: label.word };
+  const findings: Finding[] = [{ ...asAddress(value, 0.75, "label"), evidence }];
   const labelled = labelledSegments(page);
   let box = spanBox(page.lines[value.line]!, value.span);
   for (let i = 0; i < 4; i++) {
@@ -88,7 +90,7 @@ function labelledAddress(page: OcrPage, label: Label): Finding[] {
     if (addressScore(next.text) < weakAddress) break;
     const whole = wholeSegment(next);
     if (whole === undefined) break;
-    findings.push(asAddress(whole, 0.7, "label"));
+    findings.push({ ...asAddress(whole, 0.7, "label"), evidence });
     box = next.box;
   }
   return findings;

@@ -16,16 +16,20 @@ const masked = /(?<![\p{L}\d])(?:\d{4}[ -]?)?(?:\d{0,2}[*xXâ€¢#]{2,}[ -]?)+[*xXâ
 export const cardRecognizer: Recognizer = {
   name: "card",
   types: ["card"],
+  needs: ["layout", "labels"],
   find: (page) =>
     page.lines.flatMap(({ text }, line) => {
       const mended = mendDigits(text);
       return [
         ...findMatches("card", line, mended, pattern, ([number]) =>
-          isCardNumber(number.replace(/\D/g, "")) ? { score: 0.95, reason: "check digit" } : undefined,
+          isCardNumber(number.replace(/\D/g, ""))
+            ? { score: 0.95, reason: "check digit", evidence: { check: "luhn" } }
+            : undefined,
         ),
-        ...findMatches("card", line, mended, loosePattern, ({ index }) =>
-          labelBefore(page, line, index)?.kind === "card" ? { score: 0.85, reason: "label" } : undefined,
-        ),
+        ...findMatches("card", line, mended, loosePattern, ({ index }) => {
+          const label = labelBefore(page, line, index);
+          return label?.kind === "card" ? { score: 0.85, reason: "label", evidence: { cue: label.word } } : undefined;
+        }),
         ...findMatches("card", line, text, masked, ([number]) =>
           number.length >= 8 ? { score: 0.7, reason: "masked number" } : undefined,
         ),

@@ -23,6 +23,7 @@ const leadIn =
 export const companyRecognizer: Recognizer = {
   name: "company",
   types: ["company"],
+  needs: ["layout", "labels", "parties"],
   find(page) {
     const findings: Finding[] = [];
     for (const { value, type, score } of partyNames(page))
@@ -120,7 +121,8 @@ function labelledCompanies(page: OcrPage): Finding[] {
       )
         continue;
       if (!label.marked && !isCompanyLike(text)) continue;
-      return [asCompany(candidate, isCompanyLike(text) ? 0.8 : 0.65, "label")];
+      const found = asCompany(candidate, isCompanyLike(text) ? 0.8 : 0.65, "label");
+      return [{ ...found, evidence: { cue: label.word } }];
     }
     return [];
   });

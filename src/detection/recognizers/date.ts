@@ -8,6 +8,7 @@ import { isAmount } from "../text-shapes.ts";
 export const dateRecognizer: Recognizer = {
   name: "date",
   types: ["date"],
+  needs: ["layout", "labels"],
   find(page) {
     const findings: Finding[] = page.lines.flatMap(({ text }, line) =>
       findDates(text).map(({ start, end }) => ({
@@ -18,7 +19,8 @@ export const dateRecognizer: Recognizer = {
         reason: "form",
       })),
     );
-    for (const label of labelsOf(page)) if (label.kind === "date") findings.push(...labelledDate(page, label));
+    for (const label of labelsOf(page))
+      if (label.kind === "date" || label.kind === "birth_date") findings.push(...labelledDate(page, label));
     return findings;
   },
 };
@@ -30,7 +32,8 @@ function labelledDate(page: OcrPage, label: Label): Finding[] {
     const date = partial && partial.start <= 3 ? partial : findDamagedDate(text);
     if (date === undefined) continue;
     const score = date === partial ? 0.7 : 0.55;
-    return [{ type: "date", line, span: [span[0] + date.start, span[0] + date.end], score, reason: "label" }];
+    const evidence = { cue: label.word };
+    return [{ type: "date", line, span: [span[0] + date.start, span[0] + date.end], score, reason: "label", evidence }];
   }
   return [];
 }

@@ -26,6 +26,7 @@ const mended = (text: string): string =>
 export const ibanRecognizer: Recognizer = {
   name: "iban",
   types: ["iban"],
+  needs: ["layout", "labels"],
   find(page) {
     const findings: Finding[] = [];
     page.lines.forEach(({ text }, line) => {
@@ -43,6 +44,7 @@ export const ibanRecognizer: Recognizer = {
             span: [match.index, match.index + length],
             score: 0.99,
             reason: "check digits",
+            evidence: { check: "iso-13616" },
           });
         } else if (
           /iban/i.test(text.slice(0, match.index)) ||

@@ -14,6 +14,7 @@ const quoted =
 export const idNumberRecognizer: Recognizer = {
   name: "id_number",
   types: ["id_number"],
+  needs: ["layout", "labels"],
   find(page) {
     const labels = labelsOf(page);
     const findings: Finding[] = [

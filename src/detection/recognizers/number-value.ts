@@ -54,7 +54,8 @@ export function labelledNumbers(
       // Under a label anything may stand; only a line that is the number alone is its value.
       if (value === undefined || (candidate.place === "below" && value.text.length < 0.7 * candidate.text.length))
         continue;
-      const checked = schemesOf(value.text).some(({ kind, shownBy }) => kind !== "general" && shownBy === "check");
+      const known = schemesOf(value.text).find(({ kind, shownBy }) => kind !== "general" && shownBy === "check");
+      const checked = known !== undefined;
       return [
         {
           type,
@@ -62,6 +63,7 @@ export function labelledNumbers(
           span: value.span,
           score: checked ? Math.max(options.score, 0.9) : options.score,
           reason: checked ? "label and check digits" : "label",
+          evidence: { cue: label.word, ...(known && { check: known.name }) },
         },
       ];
     }

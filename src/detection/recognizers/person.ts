@@ -25,6 +25,7 @@ const unmarked =
 export const personRecognizer: Recognizer = {
   name: "person",
   types: ["person"],
+  needs: ["layout", "labels", "parties"],
   find(page) {
     const inTable = inItemTable(page);
     const findings: Finding[] = [];
@@ -72,7 +73,16 @@ function labelledPerson(page: OcrPage, label: Label, inTable: (segment: Segment)
     if (!isNameShaped(value, single) || isLabelText(value) || (place === "below" && value.length < 0.6 * text.length))
       continue;
     const score = /\s/.test(value) ? 0.85 : place === "below" ? 0.7 : 0.75;
-    return [{ type: "person", line, span: [span[0], span[0] + value.length], score, reason: "label" }];
+    return [
+      {
+        type: "person",
+        line,
+        span: [span[0], span[0] + value.length],
+        score,
+        reason: "label",
+        evidence: { cue: label.word },
+      },
+    ];
   }
   return [];
 }

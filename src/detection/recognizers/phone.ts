@@ -3,6 +3,7 @@ import { boxHeight } from "../../documents/geometry.ts";
 import type { Finding, Recognizer } from "../entity.ts";
 import { labelBefore } from "../labels.ts";
 import { layoutOf } from "../layout.ts";
+import type { Judgement } from "../matches.ts";
 import type { OcrPage } from "../ocr.ts";
 import { textBefore } from "../paragraphs.ts";
 import { findParties } from "../zones.ts";
@@ -25,6 +26,7 @@ const digitsIn = (text: string): number => text.replace(/[OolI]/g, "0").replace(
 export const phoneRecognizer: Recognizer = {
   name: "phone",
   types: ["phone"],
+  needs: ["layout", "labels", "parties"],
   find(page) {
     const findings: Finding[] = [];
     const nearParty = partyLines(page);
@@ -52,10 +54,10 @@ function judge(
   count: number,
   afterNumber: boolean,
   nearParty: ReadonlySet<number>,
-): { score: number; reason: string } | undefined {
+): Judgement | undefined {
   const { text } = page.lines[line]!;
   const label = labelBefore(page, line, at);
-  if (label?.kind === "phone") return { score: 0.95, reason: "label" };
+  if (label?.kind === "phone") return { score: 0.95, reason: "label", evidence: { cue: label.word } };
   if (label && ["tax_id", "id_number", "account", "card"].includes(label.kind)) return undefined;
   if (/^[+]|^\(\s?\+/.test(value)) {
     const possible = parsePhoneNumberFromString(value.replace(/[()\s.\-–/]/g, ""))?.isPossible() ?? false;

@@ -14,6 +14,7 @@ const registration = /(?<![\p{L}\d-])(?:\d{12}\s*\(\s*)?[A-Z]{0,3}\d{4,9}\s?-\s?
 export const taxIdRecognizer: Recognizer = {
   name: "tax_id",
   types: ["tax_id"],
+  needs: ["layout", "labels", "parties"],
   find(page) {
     const labels = labelsOf(page).filter(({ kind }) => kind === "tax_id");
     const findings = [

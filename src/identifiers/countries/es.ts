@@ -1,5 +1,5 @@
 /** Spain. */
-import { luhnDigit } from "../check-digits.ts";
+import { luhnDigit, remainder, twoDigits } from "../check-digits.ts";
 import { fill, pickFrom, scheme } from "../scheme.ts";
 
 /** Letter of a number's remainder of 23 (Ministerio del Interior, "Cálculo del dígito de control del NIF/NIE"). */
@@ -45,5 +45,16 @@ export const spain = [
     },
     body: (draw, like) =>
       fill(`${like?.[0] ?? pickFrom("AB", draw)}#######`, draw) + (like && /[A-J]$/.test(like) ? "A" : "0"),
+  }),
+  // Número de la Seguridad Social (Tesorería General): province and number modulo 97; numbers below ten million without
+  // their leading zero.
+  scheme({
+    name: "es-social-security",
+    country: "ES",
+    kind: "person",
+    layouts: ["XXXXXXXXXXXX", "XX/XXXXXXXX/XX", "XX XXXXXXXX XX", "XX/XXXXXXXXXX"],
+    form: /^((?:0[1-9]|[1-4]\d|5[0-3]|66)\d{8})(\d\d)()$/,
+    check: (body) => [twoDigits(remainder(body[2] === "0" ? body.slice(0, 2) + body.slice(3) : body, 97))],
+    body: (draw) => `${twoDigits(1 + draw(50))}${fill("##########", draw)}`,
   }),
 ];

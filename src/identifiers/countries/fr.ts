@@ -1,5 +1,5 @@
 /** France. */
-import { luhnDigit, passesLuhn, twoDigits } from "../check-digits.ts";
+import { luhnDigit, passesLuhn, remainder, twoDigits } from "../check-digits.ts";
 import { fill, pickFrom, scheme } from "../scheme.ts";
 
 export const france = [
@@ -32,4 +32,43 @@ export const france = [
       twoDigits(1 + draw(95)) +
       fill("######00", draw),
   }),
+  // Numéro SIREN of an enterprise and SIRET of its establishments (INSEE): Luhn's digit, in a SIRET over the SIREN too.
+  scheme({
+    name: "fr-siren",
+    country: "FR",
+    kind: "tax",
+    layouts: ["XXXXXXXXX", "XXX XXX XXX"],
+    form: /^((?!0{3})\d{8})(\d)()$/,
+    check: (body) => [luhnDigit(body)],
+    body: (draw) => fill("+########", draw),
+  }),
+  scheme({
+    name: "fr-siret",
+    country: "FR",
+    kind: "tax",
+    layouts: ["XXXXXXXXXXXXXX", "XXX XXX XXX XXXXX"],
+    form: /^((?!0{3})\d{13})(\d)()$/,
+    // La Poste has more establishments than Luhn's digit allows: there the sum of all digits is a multiple of five.
+    check: (body) =>
+      body.startsWith("356000000") ? laPoste(body) : passesLuhn(body.slice(0, 9)) ? [luhnDigit(body)] : [],
+    body: (draw) => {
+      const siren = fill("+#######", draw);
+      return `${siren}${luhnDigit(siren)}000${fill("##", draw)}`;
+    },
+  }),
+  // Numéro fiscal de référence of a person (DGFiP): three digits, the ten before them modulo 511.
+  scheme({
+    name: "fr-tax",
+    country: "FR",
+    kind: "tax",
+    layouts: ["XXXXXXXXXXXXX", "XX XX XXX XXX XXX"],
+    form: /^([0-3]\d{9})(\d{3})()$/,
+    check: (body) => [String(remainder(body, 511)).padStart(3, "0")],
+    body: (draw) => fill(`${draw(4)}#########000`, draw),
+  }),
 ];
+
+function laPoste(body: string): string[] {
+  const sum = [...body].reduce((total, digit) => total + Number(digit), 0);
+  return [(5 - (sum % 5)) % 5, ((5 - (sum % 5)) % 5) + 5].map(String);
+}

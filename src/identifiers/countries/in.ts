@@ -1,5 +1,5 @@
 /** India. */
-import { luhn36Character, twoDigits, verhoeffDigit } from "../check-digits.ts";
+import { luhn36Character, luhnDigit, twoDigits, verhoeffDigit } from "../check-digits.ts";
 import { fill, pickFrom, scheme } from "../scheme.ts";
 
 /** Fourth letter of a PAN: who holds it (Income Tax Department: association, body, company, firm, person, trust …). */
@@ -37,5 +37,14 @@ export const india = [
     check: (body) => [verhoeffDigit(body)],
     accepts: (id) => [...id].reverse().join("") !== id,
     body: (draw) => String(2 + draw(8)) + fill("###########", draw),
+  }),
+  // Electors photo identity card (Election Commission of India): three letters, Luhn's digit.
+  scheme({
+    name: "in-epic",
+    country: "IN",
+    kind: "person",
+    form: /^([A-Z]{3}\d{6})(\d)()$/,
+    check: (body) => [luhnDigit(body.slice(3))],
+    body: (draw) => fill("@@@#######", draw),
   }),
 ];

@@ -1,4 +1,5 @@
-/** The United States: none of these numbers has check digits, only parts that are or are not in use. */
+/** The United States: but for the NPI these numbers have no check digits, only parts that are or are not in use. */
+import { luhnDigit } from "../check-digits.ts";
 import { fill, scheme } from "../scheme.ts";
 
 /** First two digits that the Internal Revenue Service gives out ("How EINs are assigned and valid EIN prefixes"). */
@@ -36,5 +37,14 @@ export const unitedStates = [
     layouts: ["XX-XXXXXXX"],
     form: new RegExp(`^(${einPrefix}\\d{7})()()$`),
     body: (draw) => fill("#########", draw),
+  }),
+  // National provider identifier of physicians and clinics (45 CFR 162.406): Luhn's digit behind the issuer 80840.
+  scheme({
+    name: "us-npi",
+    country: "US",
+    kind: "person",
+    form: /^([12]\d{8})(\d)()$/,
+    check: (body) => [luhnDigit(`80840${body}`)],
+    body: (draw) => fill(`${1 + draw(2)}#########`, draw),
   }),
 ];

@@ -48,3 +48,10 @@ export const joinedPage = (texts: readonly Placed[]): OcrPage => ({
   height: 60 * pitch,
   engine: "test",
 });
+
+/** Lines below each other; "|" parts columns of one row. */
+export const columnsOf = (...rows: string[]): OcrPage =>
+  pageWith(
+    rows.flatMap((row, y) => row.split("|").map((text, column) => ({ text: text.trim(), x: column * 40, y }))),
+    rows.length + 2,
+  );

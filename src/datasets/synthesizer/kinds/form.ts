@@ -182,7 +182,7 @@ function sections(random: Random, inventor: Inventor): (Section & { order: numbe
       entries: all([
         { name: "surname", label: form.surname, value: person.last, entity: "person", share: 2 },
         { name: "givenNames", label: form.givenNames, value: person.first, entity: "person", share: 1 },
-        { name: "birthDate", label: form.birthDate, value: date(1935, 2007), entity: "date", share: 1 },
+        { name: "birthDate", label: form.birthDate, value: date(1935, 2007), entity: "birth_date", share: 1 },
         {
           name: "birthPlace",
           label: form.birthPlace,
@@ -243,7 +243,7 @@ function sections(random: Random, inventor: Inventor): (Section & { order: numbe
       entries: all([
         { name: "surname2", label: form.surname, value: person.last, entity: "person", share: 1 },
         { name: "givenNames2", label: form.givenNames, value: inventor.person().first, entity: "person", share: 1 },
-        { name: "birthDate2", label: form.birthDate, value: date(1960, 2020), entity: "date", share: 1 },
+        { name: "birthDate2", label: form.birthDate, value: date(1960, 2020), entity: "birth_date", share: 1 },
       ]),
     },
     {

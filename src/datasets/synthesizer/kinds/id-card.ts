@@ -154,7 +154,7 @@ function cardFields(
     { name: "surname", label: form.surname, value: caps(person.last), entity: "person" },
     { name: "givenNames", label: form.givenNames, value: caps(person.first), entity: "person" },
   ];
-  const born: CardField = { name: "birthDate", label: form.birthDate, value: date(birth), entity: "date" };
+  const born: CardField = { name: "birthDate", label: form.birthDate, value: date(birth), entity: "birth_date" };
   const until: CardField = { name: "expires", label: card.expires, value: date(expires), entity: "date" };
   const number: CardField = { name: "number", label: card.number, value: documentNumber, entity: "id_number" };
   const address: CardField = {
@@ -255,7 +255,7 @@ function grid(sheet: Sheet, random: Random, entries: readonly CardField[], optio
   let y = top;
   let x = left;
   for (const entry of entries) {
-    const half = entry.entity === "date" || entry.value.length < 12;
+    const half = entry.entity === "date" || entry.entity === "birth_date" || entry.value.length < 12;
     const room = (right - left) * (half ? 0.48 : 1);
     if (x + room > right + 1) {
       x = left;
