@@ -205,6 +205,16 @@ const definitions = {
     meaning: "Reading a page took longer than the time-out.",
     cure: "Raise `ocr.timeout_ms`, or scan at a lower resolution.",
   },
+  ERR_NER_RUNTIME: {
+    family: "detection",
+    meaning: "The package that runs the model for names is not installed or does not load.",
+    cure: "Install it with `ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node@1.30.0`, or leave out `ner`.",
+  },
+  ERR_DETECTION_FAILED: {
+    family: "detection",
+    meaning: "A part of detection that works in a thread of its own failed.",
+    cure: "Try again; if it persists, leave out that part (`ner`, `images`), and please report it.",
+  },
   ERR_RENDER: {
     family: "document",
     meaning: "A text could not be rendered.",

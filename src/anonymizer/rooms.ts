@@ -9,6 +9,7 @@ import { createSolidEngine } from "../inpainting/solid-engine.ts";
 import { createPseudonymizer, type Pseudonymizer } from "../replacement/pseudonyms.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { chooseEngine, type EngineChoice } from "./engine-choice.ts";
+import { openRecognizers } from "./open-recognizers.ts";
 
 export interface Rooms {
   readonly ocr: OcrEngine;
@@ -61,6 +62,7 @@ export async function openRooms(
         minScores: config.min_scores,
         allow: config.allow,
         deny: config.deny,
+        recognizers: await openRecognizers(config, own),
       }),
       pseudonymizer: createPseudonymizer({ key, locale: config.locale }),
       engines: first ? [first, classical] : [classical],

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { EntityType } from "../detection/entity.ts";
 import { leakSimilarity } from "../text/similarity.ts";
+import { customRecognizerSchema, imageRegionsSchema, nerSchema } from "./recognizer-config.ts";
 
 // Spelled out because configuration lies below detection; the Record type keeps it equal to `EntityType`.
 const entityTypes: Record<EntityType, true> = {
@@ -83,6 +84,21 @@ export const anonymizerSchema = z
       .array(z.strictObject({ text: z.string().min(1), type: entityType }))
       .default([])
       .describe("Values that are always replaced, and as what."),
+    recognizers: z
+      .array(customRecognizerSchema(entityType))
+      .max(200)
+      .default([])
+      .superRefine((recognizers, context) => {
+        for (const [i, { name }] of recognizers.entries()) {
+          if (recognizers.findIndex((other) => other.name === name) < i)
+            context.addIssue({ code: "custom", path: [i, "name"], message: `stands twice: ${name}` });
+        }
+      })
+      .describe("Own recognizers, besides the built-in ones."),
+    ner: nerSchema(entityType)
+      .optional()
+      .describe("A token classification model that finds names; needs the package onnxruntime-node."),
+    images: imageRegionsSchema.prefault({}).describe("What is found in the image besides text, and how it is covered."),
     key: z
       .string()
       .min(16)
@@ -168,4 +184,10 @@ export type AnonymizerConfig = z.output<typeof anonymizerSchema>;
 /** What a user may write for it. */
 export type AnonymizerConfigInput = z.input<typeof anonymizerSchema>;
 
-export const anonymizerPathKeys = [["models"], ["key_file"], ["vault"], ["vault_key_file"]] as const;
+export const anonymizerPathKeys = [
+  ["models"],
+  ["key_file"],
+  ["vault"],
+  ["vault_key_file"],
+  ["ner", "model"],
+] as const;

@@ -2,10 +2,10 @@
 import { closest, distance } from "fastest-levenshtein";
 import type { JsonSchemaNode } from "./schemas.ts";
 
-/** Every valid key of a schema as a dotted path ("optimizer.learning_rate"). */
+/** Every valid key of a schema as a dotted path ("optimizer.learning_rate"); those of a list's entries without places. */
 export function allKeys(schema: JsonSchemaNode, prefix = ""): string[] {
   const keys: string[] = [];
-  for (const node of [schema, ...(schema.oneOf ?? [])]) {
+  for (const node of [schema, ...(schema.oneOf ?? []), ...(schema.items ? [schema.items] : [])]) {
     for (const [key, child] of Object.entries(node.properties ?? {})) {
       const path = prefix === "" ? key : `${prefix}.${key}`;
       keys.push(path, ...allKeys(child, path));

@@ -83,6 +83,4 @@ export interface Recognizer {
   /** Default: nothing. */
   readonly needs?: readonly Preparation[];
   find(page: OcrPage): readonly Finding[] | Promise<readonly Finding[]>;
-  /** Frees what it holds (a model); called when its owner is closed. */
-  close?(): Promise<void>;
 }
