@@ -10,6 +10,7 @@ export default defineConfig({
     "src/addon/binding.ts",
     "src/anonymizer/thread-worker.ts",
     "src/documents/pdf-thread.mjs",
+    "src/detection/image-regions/code-thread.ts",
     "src/detection/ner/thread.ts",
   ],
   format: "esm",

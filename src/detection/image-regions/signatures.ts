@@ -1,0 +1,125 @@
+/**
+ * Signatures: strokes that the reader has no word for, at a label for signatures or under the closing of a letter. It
+ * knows no handwriting from other unread ink, only where handwriting is asked for.
+ */
+import {
+  type Box,
+  boxArea,
+  boxHeight,
+  boxWidth,
+  clipBox,
+  growBox,
+  intersectBoxes,
+  roundOut,
+  uniteBoxes,
+} from "../../documents/geometry.ts";
+import type { RasterImage } from "../../documents/image.ts";
+import { findComponents } from "../components.ts";
+import { fold } from "../fold.ts";
+import { layoutOf, type Segment } from "../layout.ts";
+import type { OcrPage } from "../ocr.ts";
+import { isProse } from "../text-shapes.ts";
+import type { RegionFinding } from "./image-region.ts";
+import { type PageInk, unreadInk } from "./page-ink.ts";
+
+/** English, German, French, Spanish, Italian, Dutch, Malay, Portuguese; folded. */
+const cues: readonly (readonly [RegExp, string])[] = [
+  [
+    /(?<!\p{L})(?:authori[sz]ed\s+)?signature|(?<!\p{L})sign(?:ed)?(?:\s+(?:here|by))?\s*[:._x]|(?<!\p{L})signatory/u,
+    "signature",
+  ],
+  [/(?<!\p{L})(?:unter|kunden|mitarbeiter)?-?unterschrift|(?<!\p{L})gezeichnet/u, "unterschrift"],
+  [/(?<!\p{L})(?:signe\s+par|lu\s+et\s+approuve)/u, "signe par"],
+  [
+    /(?<!\p{L})firma(?:\s+(?:del|de\s+la|y\s+sello|e\s+timbro|autorizada|leggibile|per)|\s*[:._]|\s*$)|(?<!\p{L})firmado/u,
+    "firma",
+  ],
+  [/(?<!\p{L})(?:hand)?tekening(?!\p{L})/u, "handtekening"],
+  [/(?<!\p{L})(?:tanda\s?tangan|t\/tangan|tandatangani)/u, "tandatangan"],
+  [/(?<!\p{L})assinatura/u, "assinatura"],
+  [
+    /^\W*(?:(?:yours|sincerely|faithfully|kind|best|warm)\s+(?:sincerely|faithfully|truly|regards|yours)|mit freundlichen gru(?:ss|ß|b)en|hochachtungsvoll|cordialement|atentamente|saludos|cordiali saluti|distinti saluti|met vriendelijke groet(?:en)?|hoogachtend|yang benar)/u,
+    "closing",
+  ],
+];
+
+/** Around a label, in line heights: a signature stands on the line above it, beside it, or under it. */
+const reach = { above: 4.5, below: 3.5, left: 2, right: 16 } as const;
+
+/** Signatures of a page, without overlaps. */
+export async function findSignatures(page: RasterImage, reading: OcrPage): Promise<RegionFinding[]> {
+  const { segments } = layoutOf(reading);
+  const labels = segments.flatMap((segment) => {
+    if (isProse(segment.text)) return [];
+    const cue = cues.find(([pattern]) => pattern.test(fold(segment.text)))?.[1];
+    return cue === undefined ? [] : [{ segment, cue }];
+  });
+  if (labels.length === 0) return [];
+  const ink = await unreadInk(page, reading);
+  const strokes = (await findComponents(ink.mask, ink.width, ink.height)).filter((box) => isStroke(box, ink));
+  const found: RegionFinding[] = [];
+  for (const { segment, cue } of labels) {
+    const area = areaOf(segment, reading, cue === "closing");
+    const box = cluster(
+      strokes.filter((stroke) => insideShare(stroke, area) >= 0.5),
+      ink,
+    );
+    if (box === undefined || found.some((other) => boxArea(intersectBoxes(other.box, box)) > 0)) continue;
+    found.push({
+      type: "signature",
+      box: clipBox(roundOut(growBox(box, 2)), page),
+      score: cue === "closing" ? 0.65 : 0.8,
+      recognizer: "signatures",
+      reason: "unread strokes at a label for signatures",
+      evidence: { cue },
+    });
+  }
+  return found;
+}
+
+/** Not a speck, not a frame. */
+function isStroke(box: Box, { textHeight, width }: PageInk): boolean {
+  const [w, h] = [boxWidth(box), boxHeight(box)];
+  if (Math.max(w, h) < 0.35 * textHeight) return false;
+  return w < 0.5 * width && h < 8 * textHeight && !(h < 0.15 * textHeight && w > 4 * textHeight);
+}
+
+function areaOf({ box, line }: Segment, reading: OcrPage, closing: boolean): Box {
+  // The segment's box is that of the page made upright; the line's stands where the pixels are.
+  const height = boxHeight(box);
+  const own = reading.lines[line]!.box;
+  const middle = (own[1] + own[3]) / 2;
+  return [
+    box[0] - reach.left * height,
+    closing ? own[3] : middle - (reach.above + 0.5) * height,
+    box[2] + reach.right * height,
+    middle + (closing ? 9 : reach.below + 0.5) * height,
+  ];
+}
+
+const insideShare = (box: Box, area: Box): number => boxArea(intersectBoxes(box, area)) / Math.max(1, boxArea(box));
+
+/** The widest group of strokes close to each other, when it is as large as writing and neither thin nor full. */
+function cluster(strokes: readonly Box[], ink: PageInk): Box | undefined {
+  const gap = 1.2 * ink.textHeight;
+  const groups: Box[][] = [];
+  for (const stroke of strokes) {
+    const near = groups.filter((group) =>
+      group.some((other) => boxArea(intersectBoxes(growBox(other, gap), stroke)) > 0),
+    );
+    const merged = [stroke, ...near.flat()];
+    for (const group of near) groups.splice(groups.indexOf(group), 1);
+    groups.push(merged);
+  }
+  const boxes = groups.map((group) => uniteBoxes(group)).filter((box) => isWriting(box, ink));
+  return boxes.sort((a, b) => boxWidth(b) - boxWidth(a))[0];
+}
+
+function isWriting(box: Box, { mask, width, textHeight }: PageInk): boolean {
+  const [w, h] = [boxWidth(box), boxHeight(box)];
+  if (w < 2.2 * textHeight || h < 0.7 * textHeight) return false;
+  let count = 0;
+  for (let y = box[1]; y < box[3]; y++) for (let x = box[0]; x < box[2]; x++) count += mask[y * width + x]!;
+  const share = count / (w * h);
+  return share > 0.01 && share < 0.55;
+}
