@@ -4,6 +4,13 @@ import { setMaxListeners } from "node:events";
 import { buildReport } from "./anonymizer/build-report.ts";
 import { findEntities, invent, textOf } from "./anonymizer/find.ts";
 import { keyId } from "./anonymizer/identity.ts";
+import {
+  codeContents,
+  coverPages,
+  outsideRegions,
+  printedContents,
+  readableCodes,
+} from "./anonymizer/image-regions.ts";
 import { improve } from "./anonymizer/improve.ts";
 import { createMemory, type Memory, openVault } from "./anonymizer/memory.ts";
 import { Painting } from "./anonymizer/painting.ts";
@@ -14,11 +21,14 @@ import { type CustomParts, openRooms, type Rooms } from "./anonymizer/rooms.ts";
 import type { AnonymizerConfig, AnonymizerConfigInput } from "./config/anonymizer-config.ts";
 import { loadConfig } from "./config/load-config.ts";
 import { resolveKey } from "./config/secret-key.ts";
+import { findImageRegions } from "./detection/image-regions/find-regions.ts";
+import type { ImageRegion } from "./detection/image-regions/image-region.ts";
 import type { OcrPage } from "./detection/ocr.ts";
 import { type DocumentInput, decodeDocument } from "./documents/decode.ts";
 import { type DecodedDocument, type DocumentFormat, holdsPages } from "./documents/document.ts";
 import { encodeDocument } from "./documents/encode.ts";
 import type { Size } from "./documents/geometry.ts";
+import type { RasterImage } from "./documents/image.ts";
 import { limitsFrom } from "./documents/limits.ts";
 import { codedError, throwIfAborted } from "./errors.ts";
 import { type Claim, HashedOwners } from "./replacement/owners.ts";
@@ -57,6 +67,8 @@ export interface DetectionPlan {
   readonly pages: readonly Size[];
   /** Entities with their boxes (page pixels) and invented values. */
   readonly replacements: readonly Replacement[];
+  /** Codes, signatures and photographs that would be covered as `images` of the configuration says. */
+  readonly imageRegions: readonly ImageRegion[];
   /** What could not be read, and so not be searched. */
   readonly unread: UnreadInk;
   readonly timings: Readonly<Record<string, number>>;
@@ -133,10 +145,21 @@ export class AnonymizeFlow {
       const format = outputFormat(document, this.config.output.format);
       const readings = await this.#read(document, clock, signal);
       const unread = await this.#measureUnread(document, readings, clock, signal);
-      const replacements = await this.#findAndInvent(readings, clock, signal, (make) =>
+      const regions = await this.#findRegions(document, readings, clock, signal);
+      const { replacements, contents } = await this.#findAndInvent(readings, regions, clock, signal, (make) =>
         this.#memory.keep(document, make, (made) => made, signal),
       );
-      const { painting, proof, rounds } = await this.#drawAndProve(document, readings, replacements, clock, signal);
+      const { pages: base, covered } = await this.#coverRegions(document, regions, contents, clock, signal);
+      const { painting, proof, rounds } = await this.#drawAndProve(
+        { document, base, regions },
+        readings,
+        replacements,
+        clock,
+        signal,
+      );
+      const readable = await clock.run("prove", 1, () =>
+        readableCodes(painting.pages, regions, this.#rooms.codes, signal),
+      );
       const { pages, data, metadata, settings } = await this.#encode(document, painting, format, clock, signal);
       const report = buildReport({
         document,
@@ -144,6 +167,8 @@ export class AnonymizeFlow {
         proof,
         rounds,
         unread,
+        covered,
+        readable,
         output: { format, bytes: data.length, sha256: sha256(data) },
         metadata,
         choice: this.#rooms.choice,
@@ -172,12 +197,14 @@ export class AnonymizeFlow {
       const document = await this.#decode(input, clock, signal);
       const readings = await this.#read(document, clock, signal);
       const unread = await this.#measureUnread(document, readings, clock, signal);
-      const replacements = await this.#findAndInvent(readings, clock, signal, this.#memory.look);
+      const regions = await this.#findRegions(document, readings, clock, signal);
+      const { replacements } = await this.#findAndInvent(readings, regions, clock, signal, this.#memory.look);
       const { name, format, bytes, sha256: hash } = document;
       return {
         document: { name, format, bytes, sha256: hash },
         pages: document.pages.map(({ image }) => ({ width: image.width, height: image.height })),
         replacements,
+        imageRegions: regions,
         unread,
         timings: clock.timings(),
       };
@@ -244,30 +271,80 @@ export class AnonymizeFlow {
     });
   }
 
-  async #findAndInvent(
+  #findRegions(
+    document: DecodedDocument,
     readings: readonly OcrPage[],
     clock: StageClock,
     signal: AbortSignal,
+  ): Promise<ImageRegion[]> {
+    const options = { images: this.config.images, codes: this.#rooms.codes, signal };
+    return clock.run("find", document.pages.length, async (step) => {
+      const regions: ImageRegion[] = [];
+      for (const [index, { image }] of document.pages.entries()) {
+        regions.push(...(await findImageRegions(image, readings[index]!, index, options)));
+        step();
+      }
+      return regions;
+    });
+  }
+
+  /** The pages to draw on: what is no text is covered on them. */
+  #coverRegions(
+    document: DecodedDocument,
+    regions: readonly ImageRegion[],
+    contents: ReadonlyMap<string, string>,
+    clock: StageClock,
+    signal: AbortSignal,
+  ) {
+    const images = document.pages.map(({ image }) => image);
+    const options = { images: this.config.images, contents, codes: this.#rooms.codes, signal };
+    return clock.run("draw", regions.length, () => coverPages(images, regions, options));
+  }
+
+  async #findAndInvent(
+    readings: readonly OcrPage[],
+    regions: readonly ImageRegion[],
+    clock: StageClock,
+    signal: AbortSignal,
     remembering: (make: (pseudonymizer: Pseudonymizer) => Promise<Replacement[]>) => Promise<Replacement[]>,
-  ): Promise<Replacement[]> {
+  ): Promise<{ replacements: Replacement[]; contents: ReadonlyMap<string, string> }> {
     const { detector } = this.#rooms;
     const minSimilarity = this.config.gate.leak_similarity;
     const found = await clock.run("find", readings.length, (onPage) =>
-      findEntities(readings, detector, { minSimilarity, signal, onPage }),
+      findEntities(readings, detector, { minSimilarity, signal, onPage, printed: printedContents(regions, readings) }),
     );
     throwIfAborted(signal);
     return clock.run("invent", 1, async (step) => {
-      const replacements = await remembering((pseudonymizer) =>
-        invent(found, readings.map(textOf), pseudonymizer, signal),
+      // Contents of codes are values of the document like any other.
+      const coded = codeContents(regions);
+      const all = await remembering((pseudonymizer) =>
+        invent(found, readings.map(textOf), pseudonymizer, signal, coded),
       );
+      const codes = new Set(coded.map(({ id }) => id));
       step();
-      return replacements;
+      return {
+        replacements: outsideRegions(
+          all.filter(({ entity }) => !codes.has(entity.id)),
+          regions,
+        ),
+        contents: new Map(
+          all.filter(({ entity }) => codes.has(entity.id)).map(({ entity, fake }) => [entity.id, fake]),
+        ),
+      };
     });
   }
 
   /** Draws, proves, and as long as the proof fails and something is left to try, draws again. */
   async #drawAndProve(
-    document: DecodedDocument,
+    {
+      document,
+      base,
+      regions,
+    }: {
+      readonly document: DecodedDocument;
+      readonly base: readonly RasterImage[];
+      readonly regions: readonly ImageRegion[];
+    },
     readings: readonly OcrPage[],
     replacements: readonly Replacement[],
     clock: StageClock,
@@ -275,17 +352,14 @@ export class AnonymizeFlow {
   ): Promise<{ painting: Painting; proof: Proof; rounds: number }> {
     const { engines, solid, ocr, detector } = this.#rooms;
     const { gate, seed } = this.config;
-    const painting = await Painting.create(
-      document.pages.map((page) => page.image),
-      {
-        engines,
-        solid,
-        retries: gate.retries,
-        solidFallback: gate.solid_fallback,
-        seed,
-        documentHash: document.sha256,
-      },
-    );
+    const painting = await Painting.create(base, {
+      engines,
+      solid,
+      retries: gate.retries,
+      solidFallback: gate.solid_fallback,
+      seed,
+      documentHash: document.sha256,
+    });
     painting.add(replacements);
     const pageTexts = readings.map(textOf);
     let proof: Proof | undefined;
@@ -296,6 +370,8 @@ export class AnonymizeFlow {
         prove(painting, changed, before, {
           ocr,
           inputReadings: readings,
+          inputPages: document.pages.map(({ image }) => image),
+          covered: regions,
           detector,
           gate: { minConfidence: gate.min_confidence, leakSimilarity: gate.leak_similarity },
           timeoutMs: this.config.ocr.timeout_ms,

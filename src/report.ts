@@ -6,6 +6,8 @@
  */
 import { z } from "zod";
 import { entityTypes, zones } from "./detection/entity.ts";
+import { imageRegionTypes } from "./detection/image-regions/image-region.ts";
+import { coverMethods } from "./inpainting/cover-regions.ts";
 
 const share = z.number().min(0).max(1);
 const count = z.int().min(0);
@@ -24,6 +26,15 @@ const attempt = z.object({
   error: z.string().optional().describe("Error code, when the engine failed."),
 });
 
+const evidence = z
+  .object({
+    cue: z.string().optional().describe("The label or context word, as the dictionary has it."),
+    check: z.string().optional().describe("The rule that the value satisfies."),
+    zone: z.enum(zones).optional().describe("The part of the page."),
+  })
+  .optional()
+  .describe("What the reason rests on; no text of the document.");
+
 const entity = z.object({
   id: z.string(),
   type: z.enum(entityTypes),
@@ -33,19 +44,24 @@ const entity = z.object({
   score: share,
   recognizer: z.string(),
   reason: z.string(),
-  evidence: z
-    .object({
-      cue: z.string().optional().describe("The label or context word, as the dictionary has it."),
-      check: z.string().optional().describe("The rule that the value satisfies."),
-      zone: z.enum(zones).optional().describe("The part of the page."),
-    })
-    .optional()
-    .describe("What the reason rests on; no text of the document."),
+  evidence,
   fake: z.string().nullable().describe("The value drawn; null under a solid box."),
   engine: engineName,
   attempts: z.array(attempt),
   confidence: share,
   original: z.string().optional().describe("Only with include_originals."),
+});
+
+const imageRegion = z.object({
+  id: z.string(),
+  type: z.enum(imageRegionTypes),
+  page: count.describe("0-based."),
+  box,
+  score: share,
+  recognizer: z.string(),
+  reason: z.string(),
+  evidence,
+  covered_by: z.enum(coverMethods).describe("replace: another code of its kind with an invented content."),
 });
 
 const verification = z.object({
@@ -67,6 +83,10 @@ const verification = z.object({
   neighbours: z
     .object({ checked: count, damaged: count })
     .describe("Words beside the boxes that were to stay, and how many can't be recognised any more."),
+  codes: z
+    .object({ checked: count, readable: z.array(z.string()).describe("Ids of image regions.") })
+    .default({ checked: 0, readable: [] })
+    .describe("Codes of the input, and those whose content can still be read on the result."),
   unread: z
     .object({ words: count, areas: count, share })
     .describe("Doubtful words, inky areas without words, share of ink in either: nothing can be found there."),
@@ -89,6 +109,7 @@ export const reportSchema = z.object({
   confidence: share,
   engine: z.object({ requested: z.string(), chosen: engineName, reason: z.string() }),
   entities: z.array(entity),
+  image_regions: z.array(imageRegion).default([]).describe("What was found besides text, and how it was covered."),
   verification,
   timings_ms: z.record(z.string(), z.number()).describe("Per stage and total."),
   key_id: z.string().nullable().describe("Tells keys apart without revealing them; null = a key made for this run."),

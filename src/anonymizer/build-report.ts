@@ -1,7 +1,9 @@
 /** Puts together the report of a document. */
 import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
+import type { ImageRegion } from "../detection/image-regions/image-region.ts";
 import type { DecodedDocument } from "../documents/document.ts";
 import type { Box } from "../documents/geometry.ts";
+import type { CoveredRegion } from "../inpainting/cover-regions.ts";
 import type { Report, ReportAttempt, ReportEntity } from "../report.ts";
 import type { UnreadInk } from "../verification/unread.ts";
 import type { EngineChoice } from "./engine-choice.ts";
@@ -15,6 +17,9 @@ export interface ReportParts {
   readonly proof: Proof;
   readonly rounds: number;
   readonly unread: UnreadInk;
+  readonly covered: readonly CoveredRegion[];
+  /** Codes of the input that can still be read. */
+  readonly readable: readonly ImageRegion[];
   readonly output: Report["output"];
   /** Names of metadata found in the encoded output. */
   readonly metadata: readonly string[];
@@ -28,6 +33,7 @@ export interface ReportParts {
 export function buildReport(parts: ReportParts): Report {
   const { document, painting, proof, config } = parts;
   const reasons = reasonsAgainst(proof);
+  if (parts.readable.length > 0) reasons.push(`${parts.readable.length} of the codes can still be read`);
   if (parts.metadata.length > 0) reasons.push("the encoded output carries metadata");
   const painted = painting.painted();
   const accepted = painted.filter((region) => painting.verdict(region.id)?.verdict === "accepted");
@@ -43,12 +49,23 @@ export function buildReport(parts: ReportParts): Report {
     output: parts.output,
     proven: reasons.length === 0,
     unproven_because: reasons,
-    confidence: parts.metadata.length > 0 ? 0 : confidenceOf(painting, proof, parts.unread),
+    confidence: parts.metadata.length + parts.readable.length > 0 ? 0 : confidenceOf(painting, proof, parts.unread),
     engine: parts.choice,
     entities: painting.regions.map((region) => {
       const box = painted.find(({ id }) => id === region.replacement.entity.id)?.box;
       return reportEntity(region, box, config.report.include_originals);
     }),
+    image_regions: parts.covered.map(({ region, method }) => ({
+      id: region.id,
+      type: region.type,
+      page: region.page,
+      box: mutableBox(region.box),
+      score: round(region.score),
+      recognizer: region.recognizer,
+      reason: region.reason,
+      ...(region.evidence && { evidence: region.evidence }),
+      covered_by: method,
+    })),
     verification: {
       regions: {
         checked: painted.length,
@@ -73,6 +90,10 @@ export function buildReport(parts: ReportParts): Report {
         })),
       },
       neighbours: proof.neighbours,
+      codes: {
+        checked: parts.covered.filter(({ region }) => region.code !== undefined).length,
+        readable: parts.readable.map(({ id }) => id),
+      },
       unread: parts.unread,
       metadata: { clean: parts.metadata.length === 0, found: [...parts.metadata] },
       rounds: parts.rounds,

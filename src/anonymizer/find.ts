@@ -18,26 +18,36 @@ export interface Found {
 export async function findEntities(
   readings: readonly OcrPage[],
   detector: Detector,
-  options: { readonly minSimilarity: number; readonly signal?: AbortSignal; readonly onPage?: () => void },
+  options: {
+    readonly minSimilarity: number;
+    readonly signal?: AbortSignal;
+    readonly onPage?: () => void;
+    /** Values known beforehand; what the detector finds in their place gives way. */
+    readonly printed?: readonly Entity[];
+  },
 ): Promise<Found> {
-  const entities: Entity[] = [];
+  const { printed = [] } = options;
+  const entities: Entity[] = [...printed];
+  const isFree = ({ page, line, span }: Entity): boolean =>
+    printed.every((p) => p.page !== page || p.line !== line || p.span[1] <= span[0] || span[1] <= p.span[0]);
   for (const [index, reading] of readings.entries()) {
     throwIfAborted(options.signal);
-    entities.push(...(await detector.detect(reading, index)));
+    entities.push(...(await detector.detect(reading, index)).filter(isFree));
     options.onPage?.();
   }
   return { entities, again: await findSameValues(entities, readings, options.minSimilarity, options.signal) };
 }
 
-/** The invented values: one per value, the same wherever it stands. */
+/** The invented values: one per value, the same wherever it stands. `others` are values that stand in no line. */
 export async function invent(
   found: Found,
   pageTexts: readonly string[],
   pseudonymizer: Pseudonymizer,
   signal: AbortSignal,
+  others: readonly Entity[] = [],
 ): Promise<Replacement[]> {
   const parts = found.again.filter((same) => !same.whole).map((same) => same.entity);
-  const replacements = await pseudonymizer.replace([...found.entities, ...parts], { pageTexts, signal });
+  const replacements = await pseudonymizer.replace([...found.entities, ...parts, ...others], { pageTexts, signal });
   const fakes = new Map(replacements.map(({ entity, fake }) => [entity.id, fake]));
   const copies = found.again.filter((same) => same.whole);
   return [...replacements, ...copies.map((same) => ({ entity: same.entity, fake: fakeOf(fakes, same.of.id) }))];

@@ -39,7 +39,8 @@ export function printedContents(regions: readonly ImageRegion[], readings: reado
             const text = line.text.slice(...span);
             const read = bare(text);
             if (read.length > wanted.length) break;
-            if (read !== wanted) continue;
+            const words = [line.words[first]!.text, line.words[last]!.text];
+            if (read !== wanted || words.some((word) => bare(word) === "")) continue;
             found.push({
               ...content,
               id: `${content.id}-t${found.length}`,

@@ -7,8 +7,9 @@
  *     (or the box is solid and the original is not read there).              region-check.ts, gate.ts
  *  2. No original, nor anything 80 % similar to one, is read anywhere in the document, except where an invented value
  *     resembles an original by itself.                                        leak-search.ts
- *  3. Not one pixel outside the painted boxes differs from the input.         outside-check.ts
- *  4. The encoded file carries no metadata.                                   checked after encoding
+ *  3. Not one pixel outside the painted and covered boxes differs from the input.         outside-check.ts
+ *  4. No code of the input that is to be covered can still be read.            anonymizer/image-regions.ts
+ *  5. The encoded file carries no metadata.                                   checked after encoding
  *
  * It does not mean that all personal data was found. What the OCR engine could not read can be neither replaced nor
  * searched; `unread` counts it. Nor does it mean that the page is beautiful: `neighbours` counts words beside the boxes
@@ -19,7 +20,8 @@
 import type { Detector } from "../detection/detector.ts";
 import type { Entity } from "../detection/entity.ts";
 import type { OcrEngine, OcrPage } from "../detection/ocr.ts";
-import { boxHeight, growBox } from "../documents/geometry.ts";
+import { type Box, boxHeight, growBox } from "../documents/geometry.ts";
+import type { RasterImage } from "../documents/image.ts";
 import { throwIfAborted } from "../errors.ts";
 import { documentConfidence } from "../verification/confidence.ts";
 import { type GateOptions, judgeRegion } from "../verification/gate.ts";
@@ -35,6 +37,10 @@ export interface ProofOptions {
   readonly ocr: OcrEngine;
   /** The input pages as they were read. */
   readonly inputReadings: readonly OcrPage[];
+  /** The input pages, before their image regions were covered. */
+  readonly inputPages: readonly RasterImage[];
+  /** Image regions that are covered: their boxes may have changed, too. */
+  readonly covered: readonly { readonly page: number; readonly box: Box }[];
   readonly detector: Detector;
   readonly gate: GateOptions;
   /** Milliseconds for one reading. */
@@ -105,8 +111,8 @@ export async function prove(
   let compared = 0;
   let differing = 0;
   for (const [index, page] of painting.pages.entries()) {
-    const boxes = painted.filter((region) => region.page === index).map((region) => region.box);
-    const check = await checkOutside(painting.originals[index]!, page, boxes, signal);
+    const boxes = [...painted, ...options.covered].filter((region) => region.page === index).map(({ box }) => box);
+    const check = await checkOutside(options.inputPages[index]!, page, boxes, signal);
     compared += check.compared;
     differing += check.changed;
   }

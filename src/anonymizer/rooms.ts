@@ -1,6 +1,7 @@
 /** The parts an anonymizer works with, made from its configuration. */
 import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
 import { createDetector, type Detector } from "../detection/detector.ts";
+import { type CodeEngine, createCodeEngine } from "../detection/image-regions/codes.ts";
 import type { OcrEngine } from "../detection/ocr.ts";
 import { createTesseractEngine } from "../detection/tesseract-engine.ts";
 import { createClassicalEngine } from "../inpainting/classical-engine.ts";
@@ -14,6 +15,8 @@ import { openRecognizers } from "./open-recognizers.ts";
 export interface Rooms {
   readonly ocr: OcrEngine;
   readonly detector: Detector;
+  /** Reads and makes codes; its thread starts with the first page. */
+  readonly codes: CodeEngine;
   readonly pseudonymizer: Pseudonymizer;
   /** Best first; the solid engine is not among them. */
   readonly engines: readonly PatchEngine[];
@@ -64,6 +67,7 @@ export async function openRooms(
         deny: config.deny,
         recognizers: await openRecognizers(config, own),
       }),
+      codes: own(createCodeEngine()),
       pseudonymizer: createPseudonymizer({ key, locale: config.locale }),
       engines: first ? [first, classical] : [classical],
       solid,

@@ -9,7 +9,7 @@ import type { CodeContent, ImageRegion, ImageRegionType } from "../detection/ima
 import { type Box, boxArea, boxHeight, boxWidth, intersectBoxes } from "../documents/geometry.ts";
 import { cropImage, luma, pasteImage, type RasterImage } from "../documents/image.ts";
 import { throwIfAborted } from "../errors.ts";
-import { createPacer, type Pacer } from "./pacer.ts";
+import { createPacer, type Pacer } from "../pacer.ts";
 
 export const coverMethods = ["replace", "blur", "solid"] as const;
 export type CoverMethod = (typeof coverMethods)[number];

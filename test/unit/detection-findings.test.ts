@@ -44,7 +44,7 @@ describe("dates of birth", () => {
     const rows = page("Date of birth: 03/05/1980", "Printed on 13/05/1980", "seen 03/05/1980 again");
     const entities = await createDetector({ types: ["birth_date", "date"] }).detect(rows, 0);
     expect(entities.map(({ type }) => type)).toEqual(["birth_date", "date", "date"]);
-    const made = createPseudonymizer({ key: "k".repeat(20) }).replace(entities, { pageTexts: [] });
+    const made = await createPseudonymizer({ key: "k".repeat(20) }).replace(entities, { pageTexts: [] });
     expect(made[0]!.fake).toBe(made[2]!.fake);
     const [day, month, year] = made[0]!.fake.split("/").map(Number) as [number, number, number];
     const [day2, month2, year2] = made[1]!.fake.split("/").map(Number) as [number, number, number];

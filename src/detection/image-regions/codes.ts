@@ -118,16 +118,18 @@ const sameBars = 0.6;
 function alongBars(page: RasterImage, corners: CodeContent["corners"]): CodeContent["corners"] {
   const [a, b, c, d] = corners;
   const from: Point = [(a[0] + d[0]) / 2, (a[1] + d[1]) / 2];
-  const to: Point = [(b[0] + c[0]) / 2, (b[1] + c[1]) / 2];
-  const length = Math.hypot(to[0] - from[0], to[1] - from[1]);
+  const last: Point = [(b[0] + c[0]) / 2, (b[1] + c[1]) / 2];
+  const length = Math.hypot(last[0] - from[0], last[1] - from[1]);
   if (length < 8) return corners;
-  const across: Point = [-(to[1] - from[1]) / length, (to[0] - from[0]) / length];
-  const model = profile(page, from, to, across, 0);
+  // The reader names the last dark pixel; the bar ends behind it.
+  const to: Point = [last[0] + (last[0] - from[0]) / length, last[1] + (last[1] - from[1]) / length];
+  const across: Point = [-(last[1] - from[1]) / length, (last[0] - from[0]) / length];
+  const model = profile(page, from, last, across, 0);
   const reach = (step: 1 | -1): number => {
     let last = 0;
     let misses = 0;
     for (let k = 1; k < 2 * length && misses < 3; k++) {
-      const row = profile(page, from, to, across, k * step);
+      const row = profile(page, from, last, across, k * step);
       if (row !== undefined && model !== undefined && likeness(model, row) >= sameBars) {
         last = k;
         misses = 0;
@@ -140,7 +142,7 @@ function alongBars(page: RasterImage, corners: CodeContent["corners"]): CodeCont
   const moved = (p: Point, by: number): Point => [p[0] + across[0] * by, p[1] + across[1] * by];
   const half = Math.hypot(d[0] - a[0], d[1] - a[1]) / 2;
   const above = Math.min(up, -half);
-  const below = Math.max(down, half);
+  const below = Math.max(down, half) + 1;
   return [moved(from, above), moved(to, above), moved(to, below), moved(from, below)];
 }
 

@@ -1,0 +1,330 @@
+/** Codes, signatures and photographs: found, covered, and gone. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { coverPages, printedContents, readableCodes } from "../../src/anonymizer/image-regions.ts";
+import { Anonymizer } from "../../src/anonymizer.ts";
+import { loadConfig } from "../../src/config/load-config.ts";
+import { type CodeEngine, createCodeEngine, findCodes } from "../../src/detection/image-regions/codes.ts";
+import { findImageRegions } from "../../src/detection/image-regions/find-regions.ts";
+import type { ImageRegion } from "../../src/detection/image-regions/image-region.ts";
+import { findPortraits } from "../../src/detection/image-regions/portraits.ts";
+import { findSignatures } from "../../src/detection/image-regions/signatures.ts";
+import { encodeDocument } from "../../src/documents/encode.ts";
+import type { Box } from "../../src/documents/geometry.ts";
+import { createImage, cropImage, pasteImage, type RasterImage } from "../../src/documents/image.ts";
+import { Random } from "../../src/random/random.ts";
+import { defaultFace } from "../../src/rendering/fonts.ts";
+import { renderText } from "../../src/rendering/text.ts";
+import { checkOutside } from "../../src/verification/outside-check.ts";
+import { root } from "../helpers/tiny.ts";
+import { columnsOf } from "../unit/helpers/ocr-page.ts";
+
+const thread = join(root, "dist", "detection", "image-regions", "code-thread.js");
+const unable = !existsSync(thread);
+if (unable) console.log(`skipped: ${thread} is not built`);
+
+const write = (page: RasterImage, text: string, x: number, y: number, sizePx = 24): void =>
+  pasteImage(page, renderText(text, { face: defaultFace, sizePx }), x, y);
+
+/** A code of `scale` pixels a module (linear ones as high as told), turned by quarter turns. */
+async function stamp(
+  page: RasterImage,
+  engine: CodeEngine,
+  format: string,
+  text: string,
+  [x, y]: readonly [number, number],
+  { scale = 4, height = 0, turned = false } = {},
+): Promise<void> {
+  const modules = (await engine.write(format, text))!;
+  const [w, h] = [modules.width * scale, height || modules.height * scale];
+  for (let j = 0; j < h; j++) {
+    for (let i = 0; i < w; i++) {
+      const row = height ? 0 : Math.floor(j / scale);
+      const value = modules.data[row * modules.width + Math.floor(i / scale)]!;
+      const [px, py] = turned ? [x + j, y + i] : [x + i, y + j];
+      page.data.fill(value === 0 ? 20 : 250, (py * page.width + px) * 3, (py * page.width + px) * 3 + 3);
+    }
+  }
+}
+
+const inside = (inner: Box, outer: Box): boolean =>
+  inner[0] >= outer[0] - 4 && inner[1] >= outer[1] - 4 && inner[2] <= outer[2] + 4 && inner[3] <= outer[3] + 4;
+
+describe.skipIf(unable)("codes", () => {
+  let engine: CodeEngine;
+  beforeAll(() => {
+    engine = createCodeEngine();
+  });
+  afterAll(() => engine.close());
+
+  const regionsOf = async (page: RasterImage): Promise<ImageRegion[]> =>
+    (await findCodes(page, engine)).map((found, i) => ({ ...found, id: `p0-i${i}`, page: 0 }));
+
+  const coveredBy = async (
+    page: RasterImage,
+    regions: ImageRegion[],
+    codes: "replace" | "blur" | "solid",
+    text: string,
+  ) => {
+    const { images } = await loadConfig({ images: { codes } }, "anonymizer");
+    const contents = new Map(regions.map(({ id }) => [id, text]));
+    return coverPages([page], regions, { images, contents, codes: engine });
+  };
+
+  it.each<[string, string, string, object]>([
+    ["QRCode", "https://example.com/member/4711", "https://example.org/abcdef/9999", {}],
+    ["QRCode", "BEGIN:VCARD N:Muster;Erika END:VCARD", "HGKLT:RVCBN W:Xkdjeh;Plmnb ZZZ:QWERT", { scale: 3 }],
+    ["DataMatrix", "PAT-12345678", "PAX-87654321", { scale: 5 }],
+    ["AztecCode", "TICKET 99812", "TLCKQR 11232", { scale: 5 }],
+    ["Code128", "INV-2024-0815", "XKW-3136-4927", { scale: 2, height: 70 }],
+    ["Code39", "MEMBER 4711", "NWPLRT 9982", { scale: 2, height: 60 }],
+    ["EAN13", "400638133393", "5901234123457", { scale: 3, height: 90 }],
+    ["Code128", "INV-2024-0815", "XKW-3136-4927", { scale: 2, height: 70, turned: true }],
+  ])("%s %s becomes another one", async (format, text, content, options) => {
+    const page = createImage(700, 500);
+    await stamp(page, engine, format, text, [90, 60], options);
+    const original = page.data.slice();
+    const regions = await regionsOf(page);
+    expect(regions).toHaveLength(1);
+    expect(regions[0]!.code!.text.startsWith(text)).toBe(true);
+    const { pages, covered } = await coveredBy(page, regions, "replace", content);
+    expect(covered.map(({ method }) => method)).toEqual(["replace"]);
+    const read = await engine.read(pages[0]!);
+    expect(read.map((code) => [code.format, code.text])).toEqual([[regions[0]!.code!.format, content]]);
+    expect(Buffer.compare(page.data, original)).toBe(0);
+    expect((await checkOutside(page, pages[0]!, [regions[0]!.box])).changed).toBe(0);
+    expect(await readableCodes([page], regions, engine)).toHaveLength(1);
+    expect(await readableCodes(pages, regions, engine)).toEqual([]);
+  });
+
+  it("have boxes that hold all of their bars", async () => {
+    const page = createImage(700, 400);
+    await stamp(page, engine, "Code128", "INV-2024-0815", [90, 60], { scale: 2, height: 120 });
+    const [region] = await regionsOf(page);
+    const dark: number[] = [];
+    for (let y = 0; y < page.height; y++) if (page.data[(y * page.width + 90) * 3]! < 100) dark.push(y);
+    expect(inside([90, dark[0]!, 100, dark.at(-1)! + 1], region!.box)).toBe(true);
+    expect(region!.box[3] - region!.box[1]).toBeLessThan(150);
+  });
+
+  it.each(["blur", "solid"] as const)("covered by %s are read no more", async (method) => {
+    const page = createImage(500, 400, [240, 230, 220]);
+    await stamp(page, engine, "QRCode", "https://example.com/member/4711", [90, 60], { scale: 6 });
+    await stamp(page, engine, "Code128", "INV-2024-0815", [60, 280], { scale: 2, height: 70 });
+    const regions = await regionsOf(page);
+    expect(regions).toHaveLength(2);
+    const { pages, covered } = await coveredBy(page, regions, method, "unused");
+    expect(covered.map((region) => region.method)).toEqual([method, method]);
+    expect(await engine.read(pages[0]!)).toEqual([]);
+    expect(
+      (
+        await checkOutside(
+          page,
+          pages[0]!,
+          regions.map(({ box }) => box),
+        )
+      ).changed,
+    ).toBe(0);
+  });
+
+  it("that can't hold the new content are blurred", async () => {
+    const page = createImage(500, 300);
+    await stamp(page, engine, "EAN13", "400638133393", [60, 60], { scale: 3, height: 90 });
+    const { pages, covered } = await coveredBy(page, await regionsOf(page), "replace", "no digits");
+    expect(covered.map(({ method }) => method)).toEqual(["blur"]);
+    expect(await engine.read(pages[0]!)).toEqual([]);
+  });
+
+  it("are not seen in print", async () => {
+    const page = createImage(800, 600);
+    for (let i = 0; i < 14; i++) write(page, "|||| III lll 111 Total 12.50 ||| HIMLN 4711", 30, 20 + 40 * i);
+    expect(await findCodes(page, engine)).toEqual([]);
+  });
+
+  it("have their content printed below found too", async () => {
+    const region: ImageRegion = {
+      id: "p0-i0",
+      type: "code",
+      page: 0,
+      box: [0, 0, 100, 50],
+      score: 1,
+      recognizer: "codes",
+      reason: "read as a code",
+      code: {
+        format: "Code128",
+        text: "INV-2024-0815",
+        corners: [
+          [0, 0],
+          [100, 0],
+          [100, 50],
+          [0, 50],
+        ],
+      },
+    };
+    const found = printedContents([region], [columnsOf("ITEM 12", "* inv 2024 0815 *", "INV-2024-08155")]);
+    expect(found.map(({ text, line, type }) => [text, line, type])).toEqual([["inv 2024 0815", 1, "id_number"]]);
+  });
+
+  it("go through the whole flow", async () => {
+    const page = createImage(760, 420);
+    write(page, "Delivery note", 40, 30);
+    write(page, "E-mail: ellen.marlow@example.org", 40, 80);
+    await stamp(page, engine, "QRCode", "https://example.com/member/4711", [480, 150], { scale: 6 });
+    await stamp(page, engine, "Code128", "AB20240815", [60, 180], { scale: 2, height: 80 });
+    write(page, "AB20240815", 110, 275);
+    const bytes = await encodeDocument([{ index: 0, image: page }], "png");
+    const anonymizer = await Anonymizer.create({ engine: "classical", key: "a key for this test only" });
+    try {
+      const plan = await anonymizer.detect(bytes);
+      expect(plan.imageRegions.map(({ type }) => type)).toEqual(["code", "code"]);
+      const result = await anonymizer.anonymize(bytes);
+      expect(result.report.unproven_because).toEqual([]);
+      const covered = result.report.image_regions;
+      expect(covered.map(({ type, covered_by }) => [type, covered_by])).toEqual([
+        ["code", "replace"],
+        ["code", "replace"],
+      ]);
+      expect(result.report.verification.codes).toEqual({ checked: 2, readable: [] });
+      expect(result.report.verification.outside.changed).toBe(0);
+      const read = await engine.read(result.image);
+      expect(read.map(({ format }) => format).sort()).toEqual(["Code128", "QRCode"]);
+      const printed = result.report.entities.find(({ recognizer }) => recognizer === "codes")!;
+      expect(read.find(({ format }) => format === "Code128")!.text).toBe(printed.fake);
+      const report = JSON.stringify(result.report);
+      for (const original of ["AB20240815", "member/4711"]) expect(report).not.toContain(original);
+    } finally {
+      await anonymizer.close();
+    }
+  });
+});
+
+/** A pen's line through points. */
+function pen(page: RasterImage, points: readonly (readonly [number, number])[], width = 2): void {
+  for (let i = 1; i < points.length; i++) {
+    const [[x0, y0], [x1, y1]] = [points[i - 1]!, points[i]!];
+    const steps = Math.ceil(Math.hypot(x1 - x0, y1 - y0));
+    for (let s = 0; s <= steps; s++) {
+      const [cx, cy] = [Math.round(x0 + ((x1 - x0) * s) / steps), Math.round(y0 + ((y1 - y0) * s) / steps)];
+      for (let y = cy; y < cy + width; y++)
+        page.data.fill(40, (y * page.width + cx) * 3, (y * page.width + cx + width) * 3);
+    }
+  }
+}
+
+const scrawl = (x: number, y: number): (readonly [number, number])[] =>
+  Array.from({ length: 60 }, (_, i) => [x + 3 * i, y + 16 * Math.sin(i / 2) * Math.cos(i / 7)] as const);
+
+describe("signatures", () => {
+  /** Rows of the reading stand 28 px apart. */
+  const reading = columnsOf("Contract of sale", "all of this was agreed", "", "", "", "Signature:", "Place and date");
+  const paper = (): RasterImage => {
+    const page = createImage(reading.width, reading.height);
+    for (const { text, box } of reading.lines) if (text) write(page, text, box[0], box[1], 18);
+    return page;
+  };
+
+  it("are unread strokes at their label", async () => {
+    const page = paper();
+    pen(page, scrawl(130, 140));
+    pen(
+      page,
+      [
+        [100, 162],
+        [400, 162],
+      ],
+      1,
+    );
+    const found = await findSignatures(page, reading);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatchObject({ type: "signature", recognizer: "signatures", evidence: { cue: "signature" } });
+    expect(inside([130, 125, 307, 157], found[0]!.box)).toBe(true);
+    expect(found[0]!.box[2] - found[0]!.box[0]).toBeLessThan(260);
+  });
+
+  it.each(["Unterschrift", "Signature du client", "Firma:", "Handtekening", "Tandatangan", "Yours sincerely,"])(
+    "at '%s'",
+    async (label) => {
+      const here = columnsOf("Contract of sale", "all of this was agreed", "", label, "", "", "");
+      const page = createImage(here.width, here.height);
+      pen(page, scrawl(20, 130));
+      expect(await findSignatures(page, here)).toHaveLength(1);
+    },
+  );
+
+  it("are not print, lines, or strokes elsewhere", async () => {
+    expect(await findSignatures(paper(), reading)).toEqual([]);
+    const ruled = paper();
+    pen(
+      ruled,
+      [
+        [100, 162],
+        [400, 162],
+      ],
+      1,
+    );
+    expect(await findSignatures(ruled, reading)).toEqual([]);
+    const elsewhere = columnsOf("Contract of sale", "all of this was agreed", "", "", "", "Total:", "");
+    const page = createImage(elsewhere.width, elsewhere.height);
+    pen(page, scrawl(130, 140));
+    expect(await findSignatures(page, elsewhere)).toEqual([]);
+  });
+
+  it("are blurred beyond reading, and nothing else changes", async () => {
+    const page = paper();
+    pen(page, scrawl(130, 140));
+    const codes = createCodeEngine();
+    const { images } = await loadConfig({ images: { codes: "keep" } }, "anonymizer");
+    const regions = await findImageRegions(page, reading, 0, { images, codes });
+    const { pages, covered } = await coverPages([page], regions, { images, contents: new Map(), codes });
+    expect(covered.map(({ region, method }) => [region.type, method])).toEqual([["signature", "blur"]]);
+    expect((await checkOutside(page, pages[0]!, [regions[0]!.box])).changed).toBe(0);
+    const darkest = (image: RasterImage): number => Math.min(...cropImage(image, regions[0]!.box).data);
+    expect(darkest(page)).toBeLessThan(60);
+    expect(darkest(pages[0]!)).toBeGreaterThan(120);
+    await codes.close();
+  });
+});
+
+describe("photographs", () => {
+  const random = new Random("portrait");
+  /** Shades as of a lit head before a wall. */
+  const photograph = (page: RasterImage, [x0, y0, x1, y1]: Box): void => {
+    for (let y = y0; y < y1; y++) {
+      for (let x = x0; x < x1; x++) {
+        const [u, v] = [(x - x0) / (x1 - x0) - 0.5, (y - y0) / (y1 - y0) - 0.45];
+        const head = Math.exp(-((u / 0.25) ** 2 + (v / 0.35) ** 2));
+        const value = 60 + 90 * head + 60 * (u + 0.5) * (1 - head) + 30 * Math.sin(9 * v) * head + 16 * random.next();
+        page.data.fill(Math.round(value), (y * page.width + x) * 3, (y * page.width + x) * 3 + 3);
+      }
+    }
+  };
+  const reading = columnsOf("|IDENTITY CARD", "|NAME", "|ERIKA MUSTER");
+  const card = (): RasterImage => {
+    const page = createImage(1000, 640, [225, 235, 240]);
+    for (const { text, box } of reading.lines) if (text) write(page, text, box[0], box[1], 18);
+    return page;
+  };
+
+  it("are rectangles of many tones", async () => {
+    const page = card();
+    photograph(page, [60, 150, 300, 460]);
+    const found = await findPortraits(page, reading);
+    expect(found).toHaveLength(1);
+    expect(inside([66, 156, 294, 454], found[0]!.box)).toBe(true);
+    expect(inside(found[0]!.box, [45, 135, 315, 475])).toBe(true);
+  });
+
+  it("are no print, no flat drawings, no whole pages", async () => {
+    expect(await findPortraits(card(), reading)).toEqual([]);
+    const flat = card();
+    for (let y = 150; y < 460; y++) flat.data.fill(90, (y * 1000 + 60) * 3, (y * 1000 + 300) * 3);
+    expect(await findPortraits(flat, reading)).toEqual([]);
+    const dense = card();
+    for (let i = 0; i < 12; i++) write(dense, "unread words in rows", 60, 150 + 26 * i, 22);
+    expect(await findPortraits(dense, reading)).toEqual([]);
+    const whole = createImage(700, 900);
+    photograph(whole, [0, 0, 700, 900]);
+    expect(await findPortraits(whole, columnsOf("x"))).toEqual([]);
+  });
+});
