@@ -264,6 +264,10 @@ describe("signatures", () => {
       1,
     );
     expect(await findSignatures(ruled, reading)).toEqual([]);
+    const folded = paper();
+    for (let i = 0; i < 90; i++)
+      folded.data.fill(0, ((60 + i) * reading.width + 200) * 3, ((60 + i) * reading.width + 200 + i) * 3);
+    expect(await findSignatures(folded, reading)).toEqual([]);
     const elsewhere = columnsOf("Contract of sale", "all of this was agreed", "", "", "", "Total:", "");
     const page = createImage(elsewhere.width, elsewhere.height);
     pen(page, scrawl(130, 140));

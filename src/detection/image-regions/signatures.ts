@@ -115,11 +115,21 @@ function cluster(strokes: readonly Box[], ink: PageInk): Box | undefined {
   return boxes.sort((a, b) => boxWidth(b) - boxWidth(a))[0];
 }
 
+/** Strokes of a pen are thin in one direction at least; a shadow or a folded corner is not. */
+const thickest = 0.6;
+
 function isWriting(box: Box, { mask, width, textHeight }: PageInk): boolean {
   const [w, h] = [boxWidth(box), boxHeight(box)];
   if (w < 2.2 * textHeight || h < 0.7 * textHeight) return false;
-  let count = 0;
-  for (let y = box[1]; y < box[3]; y++) for (let x = box[0]; x < box[2]; x++) count += mask[y * width + x]!;
+  let [count, across, down] = [0, 0, 0];
+  for (let y = box[1]; y < box[3]; y++) {
+    for (let x = box[0]; x < box[2]; x++) {
+      if (mask[y * width + x] === 0) continue;
+      count++;
+      if (x === box[0] || mask[y * width + x - 1] === 0) across++;
+      if (y === box[1] || mask[(y - 1) * width + x] === 0) down++;
+    }
+  }
   const share = count / (w * h);
-  return share > 0.01 && share < 0.55;
+  return share > 0.01 && share < 0.55 && count / Math.max(across, down) < thickest * textHeight;
 }
