@@ -3,6 +3,7 @@
 import { setImmediate } from "node:timers/promises";
 import { distance } from "fastest-levenshtein";
 import { codedError } from "../errors.ts";
+import { createPacer, type Pacer } from "../pacer.ts";
 import { isCompanyLike } from "./company-words.ts";
 import {
   type Entity,
@@ -12,8 +13,8 @@ import {
   type Preparation,
   type Recognizer,
 } from "./entity.ts";
-import { labelledSegments, labelsOf } from "./labels.ts";
-import { layoutOf } from "./layout.ts";
+import { labelledSegments, prepareLabels } from "./labels.ts";
+import { prepareLayout } from "./layout.ts";
 import { spanBox, wordRange, wordSpans } from "./lines.ts";
 import type { OcrPage } from "./ocr.ts";
 import { zoneFinder } from "./page-zones.ts";
@@ -30,7 +31,7 @@ import { personRecognizer } from "./recognizers/person.ts";
 import { phoneRecognizer } from "./recognizers/phone.ts";
 import { taxIdRecognizer } from "./recognizers/tax-id.ts";
 import { urlRecognizer } from "./recognizers/url.ts";
-import { findParties } from "./zones.ts";
+import { prepareParties } from "./zones.ts";
 
 export const builtInRecognizers: readonly Recognizer[] = [
   emailRecognizer,
@@ -91,9 +92,10 @@ export function createDetector(options: DetectorOptions = {}): Detector {
   return {
     async detect(page, pageIndex) {
       const found: Named[] = [];
+      const pacer = createPacer(undefined);
       for (const prepare of preparations(recognizers)) {
         await setImmediate();
-        prepare(page);
+        await prepare(page, pacer);
       }
       for (const recognizer of recognizers) {
         // A crowded page takes a recognizer some milliseconds.
@@ -117,12 +119,12 @@ export function createDetector(options: DetectorOptions = {}): Detector {
  * What the recognizers share, made first and in pieces: together it takes a crowded page tens of milliseconds. Only what
  * one of them looks at.
  */
-function preparations(recognizers: readonly Recognizer[]): ((page: OcrPage) => unknown)[] {
+function preparations(recognizers: readonly Recognizer[]): ((page: OcrPage, pacer: Pacer) => unknown)[] {
   const needed = new Set(recognizers.flatMap(({ needs = [] }) => needs));
-  const steps: Readonly<Record<Preparation, readonly ((page: OcrPage) => unknown)[]>> = {
-    layout: [layoutOf],
-    labels: [labelsOf, labelledSegments],
-    parties: [findParties, zoneFinder],
+  const steps: Readonly<Record<Preparation, readonly ((page: OcrPage, pacer: Pacer) => unknown)[]>> = {
+    layout: [prepareLayout],
+    labels: [prepareLabels, labelledSegments],
+    parties: [prepareParties, zoneFinder],
   };
   return (Object.keys(steps) as Preparation[]).flatMap((step) => (needed.has(step) ? steps[step] : []));
 }

@@ -1,10 +1,12 @@
 /** Finds labels ("Tel.", "Date of birth:", "Kunden-Nr.") and the text that belongs to them. */
 import { type Box, boxHeight } from "../documents/geometry.ts";
+import { atOnce, inSlices, type Pacer } from "../pacer.ts";
 import { type Token, tokenize } from "./fold.ts";
 import { findLabel, findSimilarLabel, isNameLikeLabel, isNumberWord, isWeakLabel } from "./label-dictionary.ts";
 import type { LabelKind } from "./label-words.ts";
 import { layoutOf, type Segment } from "./layout.ts";
 import type { OcrPage } from "./ocr.ts";
+import { eachStep, type Steps } from "./steps.ts";
 import { isProse } from "./text-shapes.ts";
 
 /** A text part of one line. */
@@ -40,10 +42,19 @@ const found = new WeakMap<OcrPage, readonly Label[]>();
 export function labelsOf(page: OcrPage): readonly Label[] {
   let labels = found.get(page);
   if (labels === undefined) {
-    labels = layoutOf(page).segments.flatMap(labelsIn);
+    labels = atOnce(makeLabels(page));
     found.set(page, labels);
   }
   return labels;
+}
+
+/** Finds them beforehand, with pauses. */
+export async function prepareLabels(page: OcrPage, pacer: Pacer): Promise<void> {
+  if (!found.has(page)) found.set(page, await inSlices(makeLabels(page), pacer));
+}
+
+function* makeLabels(page: OcrPage): Steps<Label[]> {
+  return (yield* eachStep(layoutOf(page).segments, labelsIn)).flat();
 }
 
 /** Between words of one label. */

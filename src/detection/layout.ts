@@ -1,9 +1,11 @@
 /** How the text of a page stands: parts of lines, their neighbours, and blocks of lines that belong together. */
 import { type Box, boxHeight, boxWidth, uniteBoxes } from "../documents/geometry.ts";
+import { atOnce, inSlices, type Pacer } from "../pacer.ts";
 import { fold } from "./fold.ts";
 import { wordSpans } from "./lines.ts";
 import type { OcrLine, OcrPage } from "./ocr.ts";
 import { estimateSkew } from "./skew.ts";
+import { eachStep, type Steps } from "./steps.ts";
 
 /** A part of a line without wide gaps: a cell of a table, a label or its value. */
 export interface Segment {
@@ -43,26 +45,31 @@ const layouts = new WeakMap<OcrPage, Layout>();
 export function layoutOf(page: OcrPage): Layout {
   let layout = layouts.get(page);
   if (layout === undefined) {
-    layout = makeLayout(page);
+    layout = atOnce(makeLayout(page));
     layouts.set(page, layout);
   }
   return layout;
 }
 
-function makeLayout(page: OcrPage): Layout {
+/** Makes the layout beforehand, with pauses. */
+export async function prepareLayout(page: OcrPage, pacer: Pacer): Promise<void> {
+  if (!layouts.has(page)) layouts.set(page, await inSlices(makeLayout(page), pacer));
+}
+
+function* makeLayout(page: OcrPage): Steps<Layout> {
   const slope = slopeOf(page);
+  yield;
   const upright = ([x0, y0, x1, y1]: Box): Box => {
     const shift = slope * ((x0 + x1) / 2);
     return [x0, y0 - shift, x1, y1 - shift];
   };
-  const segments = page.lines
-    .flatMap((line, index) => splitLine(line, index, upright))
-    .map((part, index) => ({ ...part, index }));
+  const parts = yield* eachStep(page.lines, (line, index) => splitLine(line, index, upright));
+  const segments = parts.flat().map((part, index) => ({ ...part, index }));
   const byTop = [...segments].sort((a, b) => a.box[1] - b.box[1]);
-  const rightOf = segments.map((segment) => nearestRight(segment, segments));
-  const leftOf = segments.map((segment) => nearestLeft(segment, segments));
-  const belowOf = segments.map((segment) => nearestBelow(segment, byTop));
-  const aboveOf = segments.map((segment) => nearestAbove(segment, byTop));
+  const rightOf = yield* eachStep(segments, (segment) => nearestRight(segment, segments));
+  const leftOf = yield* eachStep(segments, (segment) => nearestLeft(segment, segments));
+  const belowOf = yield* eachStep(segments, (segment) => nearestBelow(segment, byTop));
+  const aboveOf = yield* eachStep(segments, (segment) => nearestAbove(segment, byTop));
   return {
     page,
     slope,

@@ -1,6 +1,7 @@
 /** Blocks of names with their addresses, told by layout: senders at the top, addressees, what stands under "Bill to". */
 import { distance } from "fastest-levenshtein";
 import { boxHeight, boxWidth } from "../documents/geometry.ts";
+import { atOnce, inSlices, type Pacer } from "../pacer.ts";
 import { addressScore, isCountry, strongAddress, weakAddress } from "./address-shapes.ts";
 import { hasLegalForm, isCompanyLike } from "./company-words.ts";
 import { findDates } from "./date-shapes.ts";
@@ -9,7 +10,8 @@ import { inItemTable, isHeadCell } from "./item-table.ts";
 import { type Label, labelledSegments, labelsOf } from "./labels.ts";
 import { type Layout, layoutOf, type Segment } from "./layout.ts";
 import type { OcrPage } from "./ocr.ts";
-import { textBefore } from "./paragraphs.ts";
+import { paragraphsOf, textBefore } from "./paragraphs.ts";
+import { eachStep, type Steps } from "./steps.ts";
 import { isAmount, isNameShaped } from "./text-shapes.ts";
 
 /** A name with an address under it, or one of the two alone. */
@@ -89,20 +91,31 @@ const partiesOf = new WeakMap<OcrPage, readonly Party[]>();
 export function findParties(page: OcrPage): readonly Party[] {
   let parties = partiesOf.get(page);
   if (parties === undefined) {
-    parties = makeParties(page);
+    parties = atOnce(makeParties(page));
     partiesOf.set(page, parties);
   }
   return parties;
 }
 
-function makeParties(page: OcrPage): Party[] {
+/** Finds them beforehand, with pauses. */
+export async function prepareParties(page: OcrPage, pacer: Pacer): Promise<void> {
+  if (!partiesOf.has(page)) partiesOf.set(page, await inSlices(makeParties(page), pacer));
+}
+
+function* makeParties(page: OcrPage): Steps<Party[]> {
   const layout = layoutOf(page);
   const labels = labelledSegments(page);
   const inTable = inItemTable(page);
-  const roles = new Map(layout.segments.map((segment) => [segment, roleOf(segment, page, labels, inTable)]));
+  yield;
+  paragraphsOf(page);
+  yield;
+  const roles = new Map(
+    yield* eachStep(layout.segments, (segment) => [segment, roleOf(segment, page, labels, inTable)] as const),
+  );
   const used = new Set<Segment>();
   const parties: Party[] = [];
   for (const chain of columnChains(layout)) {
+    yield;
     for (const run of addressRuns(chain, roles)) {
       const address = run.filter((segment) => roles.get(segment) !== "skip" && !used.has(segment));
       if (address.length === 0) continue;

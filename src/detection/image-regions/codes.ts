@@ -126,16 +126,16 @@ function alongBars(page: RasterImage, corners: CodeContent["corners"]): CodeCont
   const across: Point = [-(last[1] - from[1]) / length, (last[0] - from[0]) / length];
   const model = profile(page, from, last, across, 0);
   const reach = (step: 1 | -1): number => {
-    let last = 0;
+    let furthest = 0;
     let misses = 0;
     for (let k = 1; k < 2 * length && misses < 3; k++) {
       const row = profile(page, from, last, across, k * step);
       if (row !== undefined && model !== undefined && likeness(model, row) >= sameBars) {
-        last = k;
+        furthest = k;
         misses = 0;
       } else misses++;
     }
-    return last * step;
+    return furthest * step;
   };
   const up = reach(-1);
   const down = reach(1);
