@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Anonymizer } from "../../src/anonymizer/anonymizer.ts";
 import { coverPages, printedContents, readableCodes } from "../../src/anonymizer/image-regions.ts";
-import { Anonymizer } from "../../src/anonymizer.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { type CodeEngine, createCodeEngine, findCodes } from "../../src/detection/image-regions/codes.ts";
 import { findImageRegions } from "../../src/detection/image-regions/find-regions.ts";
