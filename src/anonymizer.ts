@@ -10,6 +10,7 @@ import {
   outsideRegions,
   printedContents,
   readableCodes,
+  withRegions,
 } from "./anonymizer/image-regions.ts";
 import { improve } from "./anonymizer/improve.ts";
 import { createMemory, type Memory, openVault } from "./anonymizer/memory.ts";
@@ -144,8 +145,8 @@ export class AnonymizeFlow {
       const document = await this.#decode(input, clock, signal);
       const format = outputFormat(document, this.config.output.format);
       const readings = await this.#read(document, clock, signal);
-      const unread = await this.#measureUnread(document, readings, clock, signal);
       const regions = await this.#findRegions(document, readings, clock, signal);
+      const unread = await this.#measureUnread(document, readings, regions, clock, signal);
       const { replacements, contents } = await this.#findAndInvent(readings, regions, clock, signal, (make) =>
         this.#memory.keep(document, make, (made) => made, signal),
       );
@@ -196,8 +197,8 @@ export class AnonymizeFlow {
       const clock = new StageClock(options.onProgress);
       const document = await this.#decode(input, clock, signal);
       const readings = await this.#read(document, clock, signal);
-      const unread = await this.#measureUnread(document, readings, clock, signal);
       const regions = await this.#findRegions(document, readings, clock, signal);
+      const unread = await this.#measureUnread(document, readings, regions, clock, signal);
       const { replacements } = await this.#findAndInvent(readings, regions, clock, signal, this.#memory.look);
       const { name, format, bytes, sha256: hash } = document;
       return {
@@ -258,13 +259,14 @@ export class AnonymizeFlow {
   #measureUnread(
     document: DecodedDocument,
     readings: readonly OcrPage[],
+    regions: readonly ImageRegion[],
     clock: StageClock,
     signal: AbortSignal,
   ): Promise<UnreadInk> {
-    return clock.run("read", document.pages.length, async (step) => {
+    return clock.run("find", document.pages.length, async (step) => {
       const pages: UnreadInk[] = [];
       for (const [index, { image }] of document.pages.entries()) {
-        pages.push(await measureUnread(image, readings[index]!, signal));
+        pages.push(await measureUnread(image, withRegions(readings[index]!, index, regions), signal));
         step();
       }
       return sumUnread(pages);

@@ -3,7 +3,7 @@ import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
 import type { Entity, EntityType } from "../detection/entity.ts";
 import type { CodeEngine } from "../detection/image-regions/codes.ts";
 import type { ImageRegion } from "../detection/image-regions/image-region.ts";
-import { spanBox, wordRange, wordSpans } from "../detection/lines.ts";
+import { makeLine, spanBox, wordRange, wordSpans } from "../detection/lines.ts";
 import type { OcrPage } from "../detection/ocr.ts";
 import { boxArea, intersectBoxes } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
@@ -61,6 +61,15 @@ export function printedContents(regions: readonly ImageRegion[], readings: reado
   }
   return found;
 }
+
+/** A reading in which regions that are covered count as read: nothing is left to be found there. */
+export const withRegions = (reading: OcrPage, page: number, regions: readonly ImageRegion[]): OcrPage => ({
+  ...reading,
+  lines: [
+    ...reading.lines,
+    ...regions.filter((region) => region.page === page).map(({ box }) => makeLine([{ text: "x", box, confidence: 1 }])),
+  ],
+});
 
 /** How much of a text's box a covered region must hide for the text to be gone with it. */
 const hidden = 0.6;

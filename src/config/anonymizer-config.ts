@@ -184,10 +184,4 @@ export type AnonymizerConfig = z.output<typeof anonymizerSchema>;
 /** What a user may write for it. */
 export type AnonymizerConfigInput = z.input<typeof anonymizerSchema>;
 
-export const anonymizerPathKeys = [
-  ["models"],
-  ["key_file"],
-  ["vault"],
-  ["vault_key_file"],
-  ["ner", "model"],
-] as const;
+export const anonymizerPathKeys = [["models"], ["key_file"], ["vault"], ["vault_key_file"], ["ner", "model"]] as const;

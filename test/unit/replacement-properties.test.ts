@@ -26,6 +26,9 @@ const digits = (length: number) =>
   fc.string({ unit: fc.constantFrom(..."0123456789"), minLength: length, maxLength: length });
 
 /** Values as they stand on documents, by type. */
+const dates = fc
+  .date({ min: new Date("1990-01-01"), max: new Date("2030-12-31"), noInvalidDate: true })
+  .map((date) => date.toISOString().slice(0, 10));
 const values: Readonly<Record<EntityType, fc.Arbitrary<string>>> = {
   person: name,
   company: name.map((text) => `${text} GmbH`),
@@ -35,13 +38,13 @@ const values: Readonly<Record<EntityType, fc.Arbitrary<string>>> = {
   phone: digits(9).map((d) => `+49 ${d.slice(0, 3)} ${d.slice(3)}`),
   email: fc.tuple(letters(3, 8), letters(4, 8)).map(([a, b]) => `${plain(a)}@${plain(b)}.com`),
   url: letters(6, 12).map((host) => `www.${plain(host)}.com`),
-  date: fc
-    .date({ min: new Date("1990-01-01"), max: new Date("2030-12-31"), noInvalidDate: true })
-    .map((date) => date.toISOString().slice(0, 10)),
+  date: dates,
+  birth_date: dates,
   iban: digits(18).map((account) => completeIban(`DE00${account}`)),
   card: digits(14).map((rest) => completeCard(`4${rest}0`)),
   tax_id: digits(9),
   id_number: digits(8).map((d) => `CS${d}`),
+  licence_plate: digits(4).map((d) => `B-XK ${d}`),
 };
 
 const fakesOf = async (secret: string, type: EntityType, texts: readonly string[], owners?: HashedOwners) =>
