@@ -10,6 +10,7 @@ export default defineConfig({
     "src/addon/binding.ts",
     "src/anonymizer/thread-worker.ts",
     "src/documents/pdf-thread.mjs",
+    "src/detection/ppocr/reader-process.ts",
   ],
   format: "esm",
   platform: "node",

@@ -54,6 +54,12 @@ export { writeSyntheticDataset } from "./datasets/synthesizer/write-dataset.ts";
 export type { Entity, EntityType } from "./detection/entity.ts";
 export { entityTypes } from "./detection/entity.ts";
 export type { OcrEngine, OcrLine, OcrOptions, OcrPage, OcrWord } from "./detection/ocr.ts";
+export {
+  type InstalledPpOcr,
+  type InstallPpOcrOptions,
+  installPpOcrModels,
+} from "./detection/ppocr/install.ts";
+export { createPpOcrEngine, type PpOcrOptions } from "./detection/ppocr/ppocr-engine.ts";
 export { createTesseractEngine, type TesseractOptions } from "./detection/tesseract-engine.ts";
 export type { DocumentInput } from "./documents/decode.ts";
 export type { DocumentFormat, Page } from "./documents/document.ts";
