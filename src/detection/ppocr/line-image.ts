@@ -12,7 +12,15 @@ const maxWidth = 4320;
 /** Samples of a pixel along one side, where the line is reduced. */
 const maxSamples = 8;
 
-/** Grey levels 0…255 of an upright line, `lineHeight` rows of `width`; three such planes for red, green, blue. */
+/** The network was trained on lines with mid-grey behind them up to this width, and reads short ones better so. */
+const trainedWidth = 320;
+/** Widths of batches are multiples of this. */
+const widthGrid = 32;
+
+/** The width a line has as network input. It depends on the line alone, and so does what is read of it. */
+export const paddedWidth = (width: number): number => Math.max(trainedWidth, Math.ceil(width / widthGrid) * widthGrid);
+
+/** Levels 0…255 of an upright line, `lineHeight` rows of `width`; three such planes for red, green, blue. */
 export interface LineImage {
   readonly planes: Float32Array;
   readonly width: number;
@@ -68,14 +76,16 @@ export function cutLine(page: RasterImage, box: RotatedBox): LineImage {
   return { planes, width };
 }
 
-/** Lines as one network input [count, 3, 48, width], levels mapped to −1…1 and 0 (mid-grey) behind the shorter ones. */
-export function packLines(lines: readonly LineImage[], order: "rgb" | "bgr"): { data: Float32Array; width: number } {
-  const width = Math.max(...lines.map((line) => line.width));
+/**
+ * Lines of the same padded width as one network input [count, 3, 48, width]: blue first, levels mapped to −1…1, and 0
+ * (mid-grey) behind the shorter ones.
+ */
+export function packLines(lines: readonly LineImage[], width: number): Float32Array {
   const plane = width * lineHeight;
   const data = new Float32Array(lines.length * 3 * plane);
   for (const [n, line] of lines.entries()) {
     for (let c = 0; c < 3; c++) {
-      const from = (order === "rgb" ? c : 2 - c) * line.width * lineHeight;
+      const from = (2 - c) * line.width * lineHeight;
       const to = (n * 3 + c) * plane;
       for (let row = 0; row < lineHeight; row++) {
         for (let x = 0; x < line.width; x++) {
@@ -84,5 +94,5 @@ export function packLines(lines: readonly LineImage[], order: "rgb" | "bgr"): { 
       }
     }
   }
-  return { data, width };
+  return data;
 }
