@@ -120,6 +120,11 @@ export class AnonymizeFlow {
     return this.#owners?.takeFresh() ?? [];
   }
 
+  /** Which engines read, and why. */
+  get reading(): Rooms["readingChoice"] {
+    return this.#rooms.readingChoice;
+  }
+
   /** Which engine draws, and why. */
   get engine(): Rooms["choice"] {
     return this.#rooms.choice;
@@ -149,7 +154,7 @@ export class AnonymizeFlow {
         choice: this.#rooms.choice,
         config: this.config,
         keyId: this.keyId,
-        ocrEngine: this.#rooms.ocr.name,
+        reading: this.#rooms.readingChoice,
         timings: clock.timings(),
       });
       this.#logger.info(
@@ -273,7 +278,7 @@ export class AnonymizeFlow {
     clock: StageClock,
     signal: AbortSignal,
   ): Promise<{ painting: Painting; proof: Proof; rounds: number }> {
-    const { engines, solid, ocr, detector } = this.#rooms;
+    const { engines, solid, ocr, otherOcr, detector } = this.#rooms;
     const { gate, seed } = this.config;
     const painting = await Painting.create(
       document.pages.map((page) => page.image),
@@ -295,6 +300,7 @@ export class AnonymizeFlow {
       proof = await clock.run("prove", document.pages.length + changed.size, (onRead) =>
         prove(painting, changed, before, {
           ocr,
+          others: otherOcr,
           inputReadings: readings,
           detector,
           gate: { minConfidence: gate.min_confidence, leakSimilarity: gate.leak_similarity },

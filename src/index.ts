@@ -22,6 +22,7 @@ export {
 } from "./anonymizer/installation.ts";
 export { openVault } from "./anonymizer/memory.ts";
 export type { ProgressEvent } from "./anonymizer/progress.ts";
+export type { ReadingChoice } from "./anonymizer/reading-choice.ts";
 export { AnonymizeResult } from "./anonymizer/result.ts";
 export type { CustomParts } from "./anonymizer/rooms.ts";
 export type { AnonymizeOptions, CreateOptions, DetectionPlan } from "./anonymizer.ts";

@@ -80,6 +80,9 @@ export const reportSchema = z.object({
   unproven_because: z.array(z.string()).describe("Empty when proven."),
   confidence: share,
   engine: z.object({ requested: z.string(), chosen: engineName, reason: z.string() }),
+  reading: z
+    .object({ requested: z.string(), chosen: z.string(), reason: z.string(), verifiers: z.array(z.string()) })
+    .describe("The OCR engine that read the input, and every one that read the result."),
   entities: z.array(entity),
   verification,
   timings_ms: z.record(z.string(), z.number()).describe("Per stage and total."),

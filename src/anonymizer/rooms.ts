@@ -2,16 +2,20 @@
 import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
 import { createDetector, type Detector } from "../detection/detector.ts";
 import type { OcrEngine } from "../detection/ocr.ts";
-import { createTesseractEngine } from "../detection/tesseract-engine.ts";
 import { createClassicalEngine } from "../inpainting/classical-engine.ts";
 import type { PatchEngine } from "../inpainting/patch.ts";
 import { createSolidEngine } from "../inpainting/solid-engine.ts";
 import { createPseudonymizer, type Pseudonymizer } from "../replacement/pseudonyms.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { chooseEngine, type EngineChoice } from "./engine-choice.ts";
+import { chooseReading, type ReadingChoice, type ReadingEngines } from "./reading-choice.ts";
 
 export interface Rooms {
+  /** Reads the input. */
   readonly ocr: OcrEngine;
+  /** Look at the result besides `ocr`. */
+  readonly otherOcr: readonly OcrEngine[];
+  readonly readingChoice: ReadingChoice;
   readonly detector: Detector;
   readonly pseudonymizer: Pseudonymizer;
   /** Best first; the solid engine is not among them. */
@@ -25,6 +29,8 @@ export interface Rooms {
 /** What a caller may bring along instead of the built-in parts. Not closed by the anonymizer. */
 export interface CustomParts {
   readonly ocr?: OcrEngine;
+  /** Looks at the result besides `ocr`; only together with it. */
+  readonly verifier?: OcrEngine;
   /** Draws first; the classical engine stays the fallback. */
   readonly patchEngine?: PatchEngine;
 }
@@ -53,8 +59,12 @@ export async function openRooms(
     const classical = own(createClassicalEngine());
     const solid = own(createSolidEngine());
     const { choice, first } = await firstEngine(config, custom, own, options);
+    const reading = customReading(custom) ?? (await chooseReading(config.ocr, own, options.signal));
+    options.logger.info(reading.choice, "OCR engine chosen");
     return {
-      ocr: custom.ocr ?? own(await createTesseractEngine({ workers: config.ocr.workers })),
+      ocr: reading.ocr,
+      otherOcr: reading.others,
+      readingChoice: reading.choice,
       detector: createDetector({
         types: config.types,
         minScore: config.min_score,
@@ -72,6 +82,13 @@ export async function openRooms(
     await close();
     throw error;
   }
+}
+
+function customReading({ ocr, verifier }: CustomParts): ReadingEngines | undefined {
+  if (ocr === undefined) return undefined;
+  const others = verifier === undefined ? [] : [verifier];
+  const verifiers = [ocr, ...others].map((engine) => engine.name);
+  return { choice: { requested: "custom", chosen: ocr.name, reason: "brought by the caller", verifiers }, ocr, others };
 }
 
 async function firstEngine(

@@ -33,8 +33,8 @@ export interface PpOcrModels {
   readonly characters: readonly string[];
 }
 
-export const installCommand = "npx anonymizer models install ppocr --from rapidocr-3.10.0-py3-none-any.whl";
-const installCure = `Run \`pip download --no-deps rapidocr==3.10.0\` and then \`${installCommand}\`.`;
+export const installCure =
+  "Run `pip download --no-deps rapidocr==3.10.0` and then `npx anonymizer models install ppocr --from rapidocr-3.10.0-py3-none-any.whl`.";
 
 /** Where models are installed when no folder is named: `$XDG_DATA_HOME` or `~/.local/share`. */
 export function defaultPpOcrFolder(): string {

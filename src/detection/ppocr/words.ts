@@ -30,10 +30,9 @@ export function placeWords(characters: readonly CtcCharacter[], image: LineImage
     const left = i === 0 ? 0 : parting(groups[i - 1]!, group, columns, image.width);
     const right = i === groups.length - 1 ? image.width : parting(group, groups[i + 1]!, columns, image.width);
     let [x0, x1] = [left, right];
-    while (x0 < Math.floor(first) && columns[x0] === 0) x0++;
-    while (x1 > Math.ceil(last) + 1 && columns[x1 - 1] === 0) x1--;
-    // The print may begin before the first character's own steps, but not without any ink.
-    if (x1 <= x0) [x0, x1] = [Math.max(0, x0 - 1), Math.min(image.width, x0 + 1)];
+    // Time steps say where a character is give or take one step.
+    while (x0 < Math.min(first + stepWidth, x1 - 1) && columns[x0] === 0) x0++;
+    while (x1 > Math.max(last - stepWidth, x0 + 1) && columns[x1 - 1] === 0) x1--;
     const [y0, y1] = rowsOf(ink, image.width, x0, x1);
     return {
       text: group.map((character) => character.text).join(""),
