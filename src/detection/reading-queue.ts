@@ -1,21 +1,21 @@
-/** What OCR engines with threads of their own have in common: calls wait in one queue, a thread that is stopped is replaced. */
+/** What OCR engines with threads or processes of their own have in common: one queue, and what is stopped is replaced. */
 import type { RasterImage } from "../documents/image.ts";
 import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
 import type { OcrOptions, OcrPage } from "./ocr.ts";
 
-export interface ReadingThread {
-  /** False once the thread has died or failed; it must be replaced then. */
+export interface ReadingWorker {
+  /** False once the thread or process has died or failed; it must be replaced then. */
   readonly alive: boolean;
-  /** Stops the thread at once; what it does rejects with a coded error. Never rejects. */
+  /** Stops it at once; what it does rejects with a coded error. Never rejects. */
   terminate(): Promise<void>;
 }
 
-export interface ReadingQueueOptions<T extends ReadingThread> {
-  /** Threads, and so images read at the same time; a whole number from 1. */
+export interface ReadingQueueOptions<T extends ReadingWorker> {
+  /** How many, and so images read at the same time; a whole number from 1. */
   readonly workers: number;
   /** Rejects with a coded error. */
   start(): Promise<T>;
-  read(thread: T, image: RasterImage, options: OcrOptions): Promise<OcrPage>;
+  read(worker: T, image: RasterImage, options: OcrOptions): Promise<OcrPage>;
 }
 
 const defaultTimeoutMs = 60_000;
@@ -27,9 +27,9 @@ interface Job {
   reject(error: unknown): void;
 }
 
-export class ReadingQueue<T extends ReadingThread> {
+export class ReadingQueue<T extends ReadingWorker> {
   readonly #options: ReadingQueueOptions<T>;
-  /** One per thread; undefined where it has to be started. */
+  /** One per worker; undefined where it has to be started. */
   readonly #idle: (T | undefined)[];
   readonly #queue: Job[] = [];
   readonly #closing = new AbortController();
@@ -44,13 +44,13 @@ export class ReadingQueue<T extends ReadingThread> {
     this.#idle = Array.from({ length: workers }, () => undefined);
   }
 
-  /** Starts one thread now, so that a broken installation shows at once; the others start when they are needed. */
+  /** Starts one worker now, so that a broken installation shows at once; the others start when they are needed. */
   async start(): Promise<void> {
     this.#idle[this.#idle.length - 1] = await this.#options.start();
   }
 
   /**
-   * Rejects with ERR_OCR_TIMEOUT (counted from when a thread takes the image), ERR_ABORTED, ERR_OCR_FAILED, ERR_CLOSED,
+   * Rejects with ERR_OCR_TIMEOUT (counted from when a worker takes the image), ERR_ABORTED, ERR_OCR_FAILED, ERR_CLOSED,
    * ERR_INVALID_ARGUMENT.
    */
   read(image: RasterImage, options: OcrOptions = {}): Promise<OcrPage> {
@@ -90,12 +90,12 @@ export class ReadingQueue<T extends ReadingThread> {
     });
   }
 
-  /** Ends running and waiting calls with ERR_CLOSED and stops the threads. */
+  /** Ends running and waiting calls with ERR_CLOSED and stops the workers. */
   async close(): Promise<void> {
     this.#closing.abort();
     for (const job of this.#queue.splice(0)) job.reject(codedError("ERR_CLOSED", "The OCR engine was closed"));
     await Promise.all(this.#running);
-    await Promise.all(this.#idle.map((thread) => thread?.terminate()));
+    await Promise.all(this.#idle.map((worker) => worker?.terminate()));
     this.#idle.length = 0;
   }
 
@@ -103,14 +103,14 @@ export class ReadingQueue<T extends ReadingThread> {
     if (this.#idle.length === 0) return;
     const job = this.#queue.shift();
     if (job === undefined) return;
-    const thread = this.#idle.pop();
-    const running = this.#work(job, thread).finally(() => this.#running.delete(running));
+    const worker = this.#idle.pop();
+    const running = this.#work(job, worker).finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
 
-  /** Never rejects. Puts a thread back, or the place for a new one. */
+  /** Never rejects. Puts a worker back, or the place for a new one. */
   async #work(job: Job, current: T | undefined): Promise<void> {
-    let thread = current;
+    let worker = current;
     const { signal, timeoutMs = defaultTimeoutMs } = job.options;
     let stop: AnonymizerError | undefined;
     let stopped: (error: AnonymizerError) => void = () => {};
@@ -118,7 +118,7 @@ export class ReadingQueue<T extends ReadingThread> {
       stopped = (error) => {
         stop ??= error;
         reject(stop);
-        void thread?.terminate();
+        void worker?.terminate();
       };
     });
     stopping.catch(() => {});
@@ -132,13 +132,13 @@ export class ReadingQueue<T extends ReadingThread> {
     this.#closing.signal.addEventListener("abort", onClose, { once: true });
     try {
       const reading = (async () => {
-        if (!thread?.alive) {
-          thread = await this.#options.start();
-          // Stopped while starting: this thread is nobody's.
-          if (stop) await thread.terminate();
+        if (!worker?.alive) {
+          worker = await this.#options.start();
+          // Stopped while starting: this worker is nobody's.
+          if (stop) await worker.terminate();
         }
         if (stop) throw stop;
-        return this.#options.read(thread, job.image, job.options);
+        return this.#options.read(worker, job.image, job.options);
       })();
       reading.catch(() => {});
       job.resolve(await Promise.race([reading, stopping]));
@@ -153,8 +153,8 @@ export class ReadingQueue<T extends ReadingThread> {
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
       this.#closing.signal.removeEventListener("abort", onClose);
-      if (thread && (!thread.alive || stop)) await thread.terminate();
-      this.#idle.push(thread?.alive ? thread : undefined);
+      if (worker && (!worker.alive || stop)) await worker.terminate();
+      this.#idle.push(worker?.alive ? worker : undefined);
       if (!this.#closing.signal.aborted) this.#next();
     }
   }

@@ -9,7 +9,7 @@ import { measureOcr } from "../../bench/ocr.bench.ts";
 import type { OcrEngine, OcrPage } from "../../src/detection/ocr.ts";
 import { openPpOcrModels } from "../../src/detection/ppocr/model-files.ts";
 import { createPpOcrEngine } from "../../src/detection/ppocr/ppocr-engine.ts";
-import { startPpOcrThread } from "../../src/detection/ppocr/ppocr-thread.ts";
+import { startPpOcrProcess } from "../../src/detection/ppocr/ppocr-process.ts";
 import { type Box, boxArea, intersectBoxes, quadBounds } from "../../src/documents/geometry.ts";
 import { createImage, cropImage, type RasterImage } from "../../src/documents/image.ts";
 import { ppocrFolder, ppocrMissing } from "../helpers/ppocr.ts";
@@ -144,6 +144,9 @@ describe.skipIf(ppocrMissing)("PP-OCR", () => {
     setTimeout(() => controller.abort(), 30);
     await expect(running).rejects.toEqual(code("ERR_ABORTED"));
     await expect(waiting).rejects.toEqual(code("ERR_ABORTED"));
+    // At whatever moment it is stopped, the process that asked goes on.
+    for (const timeoutMs of [120, 350, 500, 700, 1000])
+      await engine.read(page, { timeoutMs }).catch((error) => expect(error).toEqual(code("ERR_OCR_TIMEOUT")));
     expect(errorRate(await engine.read(page))).toBeLessThan(0.02);
   });
 
@@ -159,7 +162,7 @@ describe.skipIf(ppocrMissing)("PP-OCR", () => {
 
   it("ends running and waiting calls when it is closed, and holds nothing while it is idle", async () => {
     const holding = (): string[] =>
-      process.getActiveResourcesInfo().filter((kind) => kind === "MessagePort" || kind === "Worker");
+      process.getActiveResourcesInfo().filter((kind) => /Process|Pipe|Worker|MessagePort/.test(kind));
     const before = holding();
     const own = await createPpOcrEngine({ models: ppocrFolder });
     await own.read(page);
@@ -170,7 +173,7 @@ describe.skipIf(ppocrMissing)("PP-OCR", () => {
     await closing;
     await own.close();
     await expect(own.read(page)).rejects.toEqual(code("ERR_CLOSED"));
-    expect(holding()).toEqual(before);
+    await expect.poll(holding).toEqual(before);
   });
 
   it("keeps the event loop free while it reads", async () => {
@@ -200,10 +203,10 @@ describe.skipIf(ppocrMissing)("PP-OCR", () => {
     await cp(ppocrFolder, own, { recursive: true });
     const models = await openPpOcrModels(own);
     const files = { detection: models.detection, recognition: models.recognition, threads: 1 };
-    await expect(startPpOcrThread({ ...files, characters: ["a", "b"] })).rejects.toEqual(code("ERR_MODEL_SHAPE"));
+    await expect(startPpOcrProcess({ ...files, characters: ["a", "b"] })).rejects.toEqual(code("ERR_MODEL_SHAPE"));
     await writeFile(models.detection, "no model");
     const { characters } = models;
-    await expect(startPpOcrThread({ ...files, characters })).rejects.toEqual(code("ERR_MODEL_GRAPH"));
+    await expect(startPpOcrProcess({ ...files, characters })).rejects.toEqual(code("ERR_MODEL_GRAPH"));
   });
 
   const data = join(root, "..", "shared", "data");

@@ -6,12 +6,12 @@ import { codedError } from "../../errors.ts";
 import type { OcrEngine } from "../ocr.ts";
 import { ReadingQueue } from "../reading-queue.ts";
 import { defaultPpOcrFolder, openPpOcrModels } from "./model-files.ts";
-import { type PpOcrThread, startPpOcrThread } from "./ppocr-thread.ts";
+import { type PpOcrProcess, startPpOcrProcess } from "./ppocr-process.ts";
 
 export interface PpOcrOptions {
   /** Folder that `installPpOcrModels` wrote; default: where it writes by itself. */
   readonly models?: string;
-  /** Images read at the same time, each in its own thread with its own copy of the networks (about 300 MB). Default 1. */
+  /** Images read at the same time, each in a process of its own (about 300 MB). Default 1. */
   readonly workers?: number;
   /** Threads of one computation; default: the machine's processors shared among the workers. */
   readonly threads?: number;
@@ -32,9 +32,9 @@ export function hasPpOcrRuntime(): boolean {
  * Starts the engine. Rejects with ERR_OCR_RUNTIME (onnxruntime-node is not installed), ERR_MODEL_NOT_FOUND,
  * ERR_MODEL_HASH, ERR_MODEL_GRAPH, ERR_MODEL_SHAPE, ERR_INVALID_ARGUMENT, ERR_ABORTED.
  *
- * `read` rejects with ERR_OCR_TIMEOUT (counted from when a thread takes the image), ERR_ABORTED, ERR_OCR_FAILED,
- * ERR_CLOSED; the thread is replaced then and the next image is read as if nothing had happened. Idle threads don't
- * keep the process alive.
+ * `read` rejects with ERR_OCR_TIMEOUT (counted from when a process takes the image), ERR_ABORTED, ERR_OCR_FAILED,
+ * ERR_CLOSED; the process is replaced then and the next image is read as if nothing had happened. Idle ones don't
+ * keep the caller's process alive.
  */
 export async function createPpOcrEngine(options: PpOcrOptions = {}): Promise<OcrEngine> {
   const { models: folder = defaultPpOcrFolder(), workers = 1, signal } = options;
@@ -43,11 +43,11 @@ export async function createPpOcrEngine(options: PpOcrOptions = {}): Promise<Ocr
     throw codedError("ERR_INVALID_ARGUMENT", "`threads` must be a whole number from 1");
   if (!hasPpOcrRuntime()) throw codedError("ERR_OCR_RUNTIME", "The package onnxruntime-node is not installed");
   const { detection, recognition, characters } = await openPpOcrModels(folder, signal);
-  const queue = new ReadingQueue<PpOcrThread>({
+  const queue = new ReadingQueue<PpOcrProcess>({
     workers,
-    start: () => startPpOcrThread({ detection, recognition, characters, threads }),
-    async read(thread, image, { layout = "page" }) {
-      const lines = await thread.read(image, layout);
+    start: () => startPpOcrProcess({ detection, recognition, characters, threads }),
+    async read(process, image, { layout = "page" }) {
+      const lines = await process.read(image, layout);
       return { lines, width: image.width, height: image.height, engine: "ppocr" };
     },
   });
