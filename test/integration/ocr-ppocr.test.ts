@@ -108,6 +108,11 @@ describe.skipIf(ppocrMissing)("PP-OCR", () => {
     }
   });
 
+  it("reads pale print on noisy grey paper", async () => {
+    const pale = drawPage(900, 600, texts.map(drawn), { paper: [196, 196, 196], ink: [176, 176, 176], noise: 2 }).page;
+    expect(errorRate(await engine.read(pale))).toBeLessThan(0.04);
+  });
+
   it("reads a line that runs up the page", async () => {
     const line = drawPage(420, 60, [{ text: "Sideways note 4711", x: 20, y: 15, sizePx: 28 }]).page;
     const upright = await reshape(line, (s) => s.rotate(270));

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { stretchContrast } from "../../src/detection/ppocr/contrast.ts";
 import { type CtcCharacter, decodeCtc } from "../../src/detection/ppocr/ctc.ts";
 import { cutLine, type LineImage, lineHeight, packLines, paddedWidth } from "../../src/detection/ppocr/line-image.ts";
 import type { Networks } from "../../src/detection/ppocr/networks.ts";
@@ -145,6 +146,28 @@ describe("the image of a line", () => {
     expect([data[0], data[2 * plane], data[2 * plane + 2]]).toEqual([-1, 1, 0]);
     expect(paddedWidth(50)).toBe(320);
     expect(paddedWidth(321)).toBe(352);
+  });
+});
+
+describe("pale print", () => {
+  /** Paper with noise, and a bar of print in it. */
+  const pale = (paper: number, print: number, noise = 2) => {
+    const image = createImage(100, 60, [paper, paper, paper]);
+    for (let i = 0; i < image.data.length; i++) image.data[i]! += (i * 7) % (noise + 1);
+    for (let y = 20; y < 30; y++) image.data.fill(print, (y * 100 + 10) * 3, (y * 100 + 60) * 3);
+    return image;
+  };
+
+  it("becomes black on white", () => {
+    const { data } = stretchContrast(pale(200, 170));
+    expect(data[(25 * 100 + 20) * 3]).toBe(0);
+    expect(data[(50 * 100 + 20) * 3]).toBeGreaterThan(230);
+  });
+
+  it("is left as it is where it is dark enough, and so is empty paper", () => {
+    const [clear, empty] = [pale(240, 60), pale(240, 240)];
+    expect(stretchContrast(clear)).toBe(clear);
+    expect(stretchContrast(empty)).toBe(empty);
   });
 });
 

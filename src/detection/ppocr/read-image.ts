@@ -4,6 +4,7 @@ import { type Box, boxArea, clipBox, type Quad, quadBounds, type Size, uniteBoxe
 import type { RasterImage } from "../../documents/image.ts";
 import { groupWords, makeLine } from "../lines.ts";
 import type { OcrLine, OcrWord } from "../ocr.ts";
+import { stretchContrast } from "./contrast.ts";
 import { type CtcCharacter, decodeCtc } from "./ctc.ts";
 import { cutLine, lineHeight, packLines, paddedWidth, stepWidth, widthOf } from "./line-image.ts";
 import type { Networks } from "./networks.ts";
@@ -28,14 +29,16 @@ const minConfidence = 0.5;
 const minTurn = 0.005;
 
 /** The lines of a whole page. */
-export async function readPage(page: RasterImage, networks: Networks): Promise<OcrLine[]> {
+export async function readPage(input: RasterImage, networks: Networks): Promise<OcrLine[]> {
+  const page = stretchContrast(input);
   const boxes = await findLines(page, networks);
   const readings = await readBoxes(page, boxes, networks);
   return arrange(readings, page);
 }
 
 /** The image as one line. */
-export async function readLineImage(image: RasterImage, networks: Networks): Promise<OcrLine[]> {
+export async function readLineImage(input: RasterImage, networks: Networks): Promise<OcrLine[]> {
+  const image = stretchContrast(input);
   const box = { cx: image.width / 2, cy: image.height / 2, width: image.width, height: image.height, angle: 0 };
   const [reading] = await recognise([box], image, networks);
   const words = reading ? toWords(reading, image) : [];
