@@ -6,6 +6,8 @@ import { distance } from "fastest-levenshtein";
 import sharp, { type Sharp } from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { measureOcr } from "../../bench/ocr.bench.ts";
+import { drawSamplePage } from "../../src/anonymizer/sample-page.ts";
+import { Anonymizer } from "../../src/anonymizer.ts";
 import type { OcrEngine, OcrPage } from "../../src/detection/ocr.ts";
 import { openPpOcrModels } from "../../src/detection/ppocr/model-files.ts";
 import { createPpOcrEngine } from "../../src/detection/ppocr/ppocr-engine.ts";
@@ -212,6 +214,34 @@ describe.skipIf(ppocrMissing)("PP-OCR", () => {
     await writeFile(models.detection, "no model");
     const { characters } = models;
     await expect(startPpOcrProcess({ ...files, characters })).rejects.toEqual(code("ERR_MODEL_GRAPH"));
+  });
+
+  it("reads for an anonymizer, and tesseract looks at the result too", async () => {
+    const { data, width, height } = drawSamplePage([
+      "Name: Ellen Marlow",
+      "E-mail: ellen.marlow@example.org",
+      "Total 9.50",
+    ]);
+    const png = await sharp(data, { raw: { width, height, channels: 3 } })
+      .png()
+      .toBuffer();
+    const config = { engine: "classical", key: "a key for tests, sixteen or more" } as const;
+    const anonymizer = await Anonymizer.create({ ...config, ocr: { engine: "auto", models: ppocrFolder } });
+    const { report } = await anonymizer.anonymize(png);
+    await anonymizer.close();
+    expect(report.reading).toMatchObject({ requested: "auto", chosen: "ppocr", verifiers: ["ppocr", "tesseract"] });
+    expect(report.versions["ocr"]).toBe("ppocr");
+    expect(report.unproven_because).toEqual([]);
+    expect(report.entities.map(({ type }) => type)).toEqual(expect.arrayContaining(["person", "email"]));
+    for (const entity of report.entities) expect(entity.confidence).toBeGreaterThan(0.9);
+  });
+
+  it("asked for by name must be there; auto goes on with tesseract and says why", async () => {
+    const models = join(folder, "nothing");
+    await expect(Anonymizer.create({ ocr: { engine: "ppocr", models } })).rejects.toEqual(code("ERR_MODEL_NOT_FOUND"));
+    const anonymizer = await Anonymizer.create({ ocr: { engine: "auto", models } });
+    expect(anonymizer.reading).toMatchObject({ chosen: "tesseract", reason: "no models of PP-OCR are installed" });
+    await anonymizer.close();
   });
 
   const data = join(root, "..", "shared", "data");

@@ -45,10 +45,10 @@ export async function readWheel(
           path,
           `holds ${entry.fileName} with ${entry.uncompressedSize} bytes; that is no model of this kind`,
         );
-      const bytes = await readEntry(zip, entry).catch((cause: unknown) => {
+      const file = await readEntry(zip, entry).catch((cause: unknown) => {
         throw notUsable(path, `is damaged: ${entry.fileName} can't be unpacked`, cause);
       });
-      files.push({ name: entry.fileName, bytes, sha256: createHash("sha256").update(bytes).digest("hex") });
+      files.push(file);
     }
     return files;
   } finally {
@@ -73,13 +73,17 @@ async function* entriesOf(zip: ZipFile, path: string): AsyncGenerator<Entry> {
   }
 }
 
-async function readEntry(zip: ZipFile, entry: Entry): Promise<Buffer> {
+async function readEntry(zip: ZipFile, entry: Entry): Promise<WheelFile> {
   const stream = await new Promise<Readable>((resolve, reject) => {
     zip.openReadStream(entry, (error, opened) => (error ? reject(error) : resolve(opened)));
   });
   const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+  const hash = createHash("sha256");
+  for await (const chunk of stream) {
+    chunks.push(chunk as Buffer);
+    hash.update(chunk as Buffer);
+  }
+  return { name: entry.fileName, bytes: Buffer.concat(chunks), sha256: hash.digest("hex") };
 }
 
 /** Hashes (hex) by file name, from the wheel's RECORD: `name,sha256=BASE64URL,size` a line. */
