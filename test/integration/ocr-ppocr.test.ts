@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { distance } from "fastest-levenshtein";
 import sharp, { type Sharp } from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -14,6 +16,7 @@ import { createPpOcrEngine } from "../../src/detection/ppocr/ppocr-engine.ts";
 import { startPpOcrProcess } from "../../src/detection/ppocr/ppocr-process.ts";
 import { type Box, boxArea, intersectBoxes, quadBounds } from "../../src/documents/geometry.ts";
 import { createImage, cropImage, type RasterImage } from "../../src/documents/image.ts";
+import { processLives } from "../../src/process-lives.ts";
 import { ppocrFolder, ppocrMissing } from "../helpers/ppocr.ts";
 import { root } from "../helpers/tiny.ts";
 import { drawPage } from "../unit/helpers/drawn-page.ts";
@@ -195,6 +198,27 @@ describe.skipIf(ppocrMissing)("PP-OCR", () => {
     await engine.read(page);
     reading = false;
     expect(turns).toBeGreaterThan(40);
+  });
+
+  it.each([
+    ["closed", "await engine.close();"],
+    ["left open", ""],
+    ["left in the middle of a page", "engine.read(image).catch(() => {}); setTimeout(() => process.exit(0), 400);"],
+  ])("%s, it lets its caller's process end, and ends with it", async (_name, last) => {
+    const script = `
+      const { createPpOcrEngine } = await import(${JSON.stringify(join(root, "dist", "index.js"))});
+      const { readFileSync } = await import("node:fs");
+      const engine = await createPpOcrEngine({ models: ${JSON.stringify(ppocrFolder)} });
+      const image = { width: 1400, height: 1800, data: new Uint8Array(1400 * 1800 * 3).fill(255) };
+      if (${last.includes("exit") ? "false" : "true"}) await engine.read({ width: 9, height: 9, data: new Uint8Array(243) });
+      const children = readFileSync(\`/proc/self/task/\${process.pid}/children\`, "utf8").trim().split(" ");
+      console.log(children[0]);
+      ${last}
+      console.log("end");`;
+    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]);
+    const [pid, end] = stdout.trim().split("\n");
+    expect(end).toBe("end");
+    await expect.poll(() => processLives(Number(pid)), { timeout: 5000 }).toBe(false);
   });
 
   it("refuses bad arguments", async () => {

@@ -133,6 +133,8 @@ export async function startPpOcrProcess(files: NetworkFiles): Promise<PpOcrProce
     },
     async terminate() {
       alive = false;
+      // Waited for, also where nothing else keeps the caller's process alive.
+      child.ref();
       child.kill("SIGKILL");
       await exited;
     },
