@@ -85,12 +85,12 @@ describe("words of a line", () => {
 
   it("leave the neighbouring line's descenders out, and keep a dot above a letter", () => {
     const image = bars(100, [
-      [10, 0, 20, 3],
-      [30, 10, 34, 13],
-      [30, 15, 34, 38],
-      [10, 15, 26, 38],
+      [10, 0, 20, 1],
+      [30, 5, 34, 8],
+      [30, 11, 34, 38],
+      [10, 11, 26, 38],
     ]);
-    expect(placeWords([at("n", 2), at("i", 4)], image)[0]!.box).toEqual([10, 10, 34, 38]);
+    expect(placeWords([at("n", 2), at("i", 4)], image)[0]!.box).toEqual([10, 5, 34, 38]);
   });
 
   it("are found in light print on dark, and without any contrast by their time steps", () => {
