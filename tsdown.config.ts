@@ -11,7 +11,6 @@ export default defineConfig({
     "src/anonymizer/thread-worker.ts",
     "src/documents/pdf-thread.mjs",
     "src/detection/ppocr/reader-process.ts",
-    "src/detection/ppocr/reader-process.ts",
   ],
   format: "esm",
   platform: "node",
