@@ -173,6 +173,8 @@ describe.skipIf(ppocrMissing)("PP-OCR", () => {
   it("ends running and waiting calls when it is closed, and holds nothing while it is idle", async () => {
     const holding = (): string[] =>
       process.getActiveResourcesInfo().filter((kind) => /Process|Pipe|Worker|MessagePort/.test(kind));
+    // Processes of the tests before are about to be gone.
+    await expect.poll(holding).not.toContain("ProcessWrap");
     const before = holding();
     const own = await createPpOcrEngine({ models: ppocrFolder });
     await own.read(page);
