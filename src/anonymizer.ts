@@ -133,6 +133,11 @@ export class AnonymizeFlow {
     return this.#owners?.takeFresh() ?? [];
   }
 
+  /** Which engines read, and why. */
+  get reading(): Rooms["readingChoice"] {
+    return this.#rooms.readingChoice;
+  }
+
   /** Which engine draws, and why. */
   get engine(): Rooms["choice"] {
     return this.#rooms.choice;
@@ -175,7 +180,7 @@ export class AnonymizeFlow {
         choice: this.#rooms.choice,
         config: this.config,
         keyId: this.keyId,
-        ocrEngine: this.#rooms.ocr.name,
+        reading: this.#rooms.readingChoice,
         timings: clock.timings(),
       });
       this.#logger.info(
@@ -352,7 +357,7 @@ export class AnonymizeFlow {
     clock: StageClock,
     signal: AbortSignal,
   ): Promise<{ painting: Painting; proof: Proof; rounds: number }> {
-    const { engines, solid, ocr, detector } = this.#rooms;
+    const { engines, solid, ocr, otherOcr, detector } = this.#rooms;
     const { gate, seed } = this.config;
     const painting = await Painting.create(base, {
       engines,
@@ -371,6 +376,7 @@ export class AnonymizeFlow {
       proof = await clock.run("prove", document.pages.length + changed.size, (onRead) =>
         prove(painting, changed, before, {
           ocr,
+          others: otherOcr,
           inputReadings: readings,
           inputPages: document.pages.map(({ image }) => image),
           covered: regions,

@@ -154,6 +154,11 @@ const definitions = {
     meaning: "A file of the model does not have the hash its metadata states.",
     cure: "Get the model again from its source; do not use it.",
   },
+  ERR_MODEL_SOURCE: {
+    family: "model",
+    meaning: "The file that models are to be installed from is not what it should be.",
+    cure: "Download it again with `pip download --no-deps rapidocr==3.10.0` and give that file.",
+  },
   ERR_MODEL_SHAPE: {
     family: "model",
     meaning: "The model's shapes do not fit its use.",
@@ -214,6 +219,11 @@ const definitions = {
     family: "detection",
     meaning: "A part of detection that works in a thread of its own failed.",
     cure: "Try again; if it persists, leave out that part (`ner`, `images`), and please report it.",
+  },
+  ERR_OCR_RUNTIME: {
+    family: "detection",
+    meaning: "The package that runs PP-OCR's networks is not installed or does not load.",
+    cure: "Install it with `ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node@1.30.0`, or use `ocr.engine: tesseract`.",
   },
   ERR_RENDER: {
     family: "document",

@@ -22,6 +22,7 @@ export {
 } from "./anonymizer/installation.ts";
 export { openVault } from "./anonymizer/memory.ts";
 export type { ProgressEvent } from "./anonymizer/progress.ts";
+export type { ReadingChoice } from "./anonymizer/reading-choice.ts";
 export { AnonymizeResult } from "./anonymizer/result.ts";
 export type { CustomParts } from "./anonymizer/rooms.ts";
 export type { AnonymizeOptions, CreateOptions, DetectionPlan } from "./anonymizer.ts";
@@ -55,6 +56,12 @@ export type { Entity, EntityType, Evidence, Zone } from "./detection/entity.ts";
 export { entityTypes } from "./detection/entity.ts";
 export type { CodeContent, ImageRegion, ImageRegionType } from "./detection/image-regions/image-region.ts";
 export type { OcrEngine, OcrLine, OcrOptions, OcrPage, OcrWord } from "./detection/ocr.ts";
+export {
+  type InstalledPpOcr,
+  type InstallPpOcrOptions,
+  installPpOcrModels,
+} from "./detection/ppocr/install.ts";
+export { createPpOcrEngine, type PpOcrOptions } from "./detection/ppocr/ppocr-engine.ts";
 export { createTesseractEngine, type TesseractOptions } from "./detection/tesseract-engine.ts";
 export type { DocumentInput } from "./documents/decode.ts";
 export type { DocumentFormat, Page } from "./documents/document.ts";

@@ -108,6 +108,9 @@ export const reportSchema = z.object({
   unproven_because: z.array(z.string()).describe("Empty when proven."),
   confidence: share,
   engine: z.object({ requested: z.string(), chosen: engineName, reason: z.string() }),
+  reading: z
+    .object({ requested: z.string(), chosen: z.string(), reason: z.string(), verifiers: z.array(z.string()) })
+    .describe("The OCR engine that read the input, and every one that read the result."),
   entities: z.array(entity),
   image_regions: z.array(imageRegion).default([]).describe("What was found besides text, and how it was covered."),
   verification,

@@ -10,7 +10,7 @@ import { FlowThread, threadFile } from "./thread.ts";
 /** What does the work: the flow itself, or a thread that runs it. */
 export type Worker = Pick<
   AnonymizeFlow,
-  "config" | "keyId" | "engine" | "anonymize" | "detect" | "takeClaims" | "close"
+  "config" | "keyId" | "engine" | "reading" | "anonymize" | "detect" | "takeClaims" | "close"
 >;
 
 /**
@@ -32,7 +32,7 @@ export class Anonymizer {
    * A `vault` is made where there is none yet.
    *
    * Rejects with ERR_CONFIG_*, ERR_VAULT_*, ERR_MODEL_*, ERR_LIBTORCH_* (engine "diffusion" only), ERR_OCR_FAILED,
-   * ERR_ABORTED.
+   * ERR_OCR_RUNTIME (ocr.engine "ppocr" only), ERR_ABORTED.
    */
   static async create(config: AnonymizerConfigInput | string = {}, options: CreateOptions = {}): Promise<Anonymizer> {
     const file = options.parts === undefined ? threadFile() : undefined;
@@ -48,6 +48,11 @@ export class Anonymizer {
   /** Tells keys apart without revealing them; null when the key was made for this instance. */
   get keyId(): string | null {
     return this.#worker.keyId;
+  }
+
+  /** Which engines read, and why. */
+  get reading(): Rooms["readingChoice"] {
+    return this.#worker.reading;
   }
 
   /** Which engine draws, and why. */

@@ -10,6 +10,7 @@ import type { EngineChoice } from "./engine-choice.ts";
 import { configHash, versions } from "./identity.ts";
 import type { Attempt, Painting } from "./painting.ts";
 import { confidenceOf, type Proof, reasonsAgainst } from "./proof.ts";
+import type { ReadingChoice } from "./reading-choice.ts";
 
 export interface ReportParts {
   readonly document: DecodedDocument;
@@ -26,7 +27,7 @@ export interface ReportParts {
   readonly choice: EngineChoice;
   readonly config: AnonymizerConfig;
   readonly keyId: string | null;
-  readonly ocrEngine: string;
+  readonly reading: ReadingChoice;
   readonly timings: Record<string, number>;
 }
 
@@ -51,6 +52,7 @@ export function buildReport(parts: ReportParts): Report {
     unproven_because: reasons,
     confidence: parts.metadata.length + parts.readable.length > 0 ? 0 : confidenceOf(painting, proof, parts.unread),
     engine: parts.choice,
+    reading: { ...parts.reading, verifiers: [...parts.reading.verifiers] },
     entities: painting.regions.map((region) => {
       const box = painted.find(({ id }) => id === region.replacement.entity.id)?.box;
       return reportEntity(region, box, config.report.include_originals);
@@ -102,7 +104,7 @@ export function buildReport(parts: ReportParts): Report {
     key_id: parts.keyId,
     config_sha256: configHash(config),
     seed: config.seed,
-    versions: versions(parts.ocrEngine),
+    versions: versions(parts.reading.chosen),
   };
 }
 

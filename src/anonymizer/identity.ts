@@ -12,9 +12,11 @@ export const keyId = (key: string): string =>
  * and not how fast the work is done.
  */
 export function configHash(config: AnonymizerConfig): string {
-  const { key: _key, key_file: _file, threads: _threads, ocr: _ocr, device: _device, ...others } = config;
+  const { key: _key, key_file: _file, threads: _threads, ocr, device: _device, ...others } = config;
   const { vault: _vault, vault_key_file: _vaultKey, ...rest } = others;
-  return createHash("sha256").update(stableText(rest)).digest("hex");
+  return createHash("sha256")
+    .update(stableText({ ...rest, ocr: ocr.engine }))
+    .digest("hex");
 }
 
 /** JSON with the keys in order. */

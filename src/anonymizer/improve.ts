@@ -9,7 +9,7 @@ import { coveredShare } from "../verification/painted.ts";
 import { foldText } from "../verification/reading-similarity.ts";
 import { type Painting, touches } from "./painting.ts";
 import type { Proof } from "./proof.ts";
-import { toSameValues } from "./same-value.ts";
+import { type SameValue, toSameValues } from "./same-value.ts";
 
 export interface ImproveOptions {
   readonly pseudonymizer: Pseudonymizer;
@@ -39,11 +39,17 @@ async function stillStanding(painting: Painting, proof: Proof, options: ImproveO
   const known = painting.regions.map((region) => region.replacement);
   const fakes = new Map(known.map(({ entity, fake }) => [entity.id, fake]));
   const painted = painting.painted();
-  const found = toSameValues(
-    proof.leaks,
-    known.map(({ entity }) => entity),
-    proof.readings,
-  ).filter(({ entity }) => !painted.some((p) => p.page === entity.page && touches(p.box, entity.box)));
+  const found: SameValue[] = [];
+  for (const look of proof.looks) {
+    const entities = [...known, ...found].map(({ entity }) => entity);
+    // What another engine saw at the same place is one thing.
+    const taken = [...painted, ...found.map(({ entity }) => entity)];
+    found.push(
+      ...toSameValues(look.leaks, entities, look.readings).filter(
+        ({ entity }) => !taken.some((other) => other.page === entity.page && touches(other.box, entity.box)),
+      ),
+    );
+  }
   const whole = found.filter((same) => same.whole);
   const parts = found.filter((same) => !same.whole).map((same) => same.entity);
   return [
@@ -62,7 +68,7 @@ async function foundLate(painting: Painting, proof: Proof, options: ImproveOptio
   const entities: Entity[] = [];
   for (const found of proof.redetection.unknown) {
     if (found.score < sureEnough) continue;
-    const line = proof.readings[found.page]!.lines[found.line]!;
+    const line = proof.looks[0].readings[found.page]!.lines[found.line]!;
     const boxes = painted.filter((region) => region.page === found.page).map((region) => region.box);
     for (const span of uncoveredSpans(line, found.span, boxes)) {
       const box = spanBox(line, span);

@@ -1,8 +1,11 @@
 /** Checks what this package needs on a machine, part by part, and tells how to mend what is missing. */
 import { cpus, freemem, totalmem } from "node:os";
 import { diagnose } from "../addon/diagnose.ts";
+import type { OcrEngine } from "../detection/ocr.ts";
+import { defaultPpOcrFolder, hasPpOcrModels, installCure } from "../detection/ppocr/model-files.ts";
+import { createPpOcrEngine, hasPpOcrRuntime } from "../detection/ppocr/ppocr-engine.ts";
 import { createTesseractEngine } from "../detection/tesseract-engine.ts";
-import { AnonymizerError, throwIfAborted } from "../errors.ts";
+import { AnonymizerError, errorCodes, throwIfAborted } from "../errors.ts";
 import { exportCure } from "../models/export-cure.ts";
 import { fontFaces, fontFile } from "../rendering/fonts.ts";
 import { readingSimilarity } from "../verification/reading-similarity.ts";
@@ -13,7 +16,7 @@ import { drawSamplePage, sampleLines } from "./sample-page.ts";
 export interface Finding {
   readonly name: string;
   readonly status: "fine" | "missing" | "broken";
-  /** `needed`: nothing works without it; `optional`: the diffusion engine doesn't. */
+  /** `needed`: nothing works without it; `optional`: only the diffusion engine or PP-OCR doesn't. */
   readonly importance: "needed" | "optional";
   /** For people: version, place, or what went wrong. */
   readonly found: string;
@@ -24,6 +27,8 @@ export interface Finding {
 export interface InstallationOptions {
   /** Folder with the model folders vae, unet and glyph_encoder. */
   readonly models?: string;
+  /** Folder with the models of PP-OCR; default: where they are installed. */
+  readonly ocrModels?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -35,6 +40,7 @@ export async function checkInstallation(options: InstallationOptions = {}): Prom
     checkMachine,
     checkFonts,
     checkReading,
+    () => checkPpOcr(options.ocrModels),
     checkLibTorch,
     () => checkModels(options.models),
   ];
@@ -127,26 +133,46 @@ function checkFonts(): Finding {
   }
 }
 
-/** Draws a line and reads it. */
 async function checkReading(): Promise<Finding> {
-  const base = { name: "OCR", importance: "needed" as const };
+  const cure = "Install the packages again: npm ci.";
+  return {
+    name: "OCR",
+    importance: "needed",
+    ...(await tryReading(() => createTesseractEngine({ workers: 1 }), cure)),
+  };
+}
+
+async function checkPpOcr(folder = defaultPpOcrFolder()): Promise<Finding> {
+  const base = { name: "PP-OCR", importance: "optional" as const };
+  if (!hasPpOcrRuntime()) {
+    const cure = errorCodes.ERR_OCR_RUNTIME.cure;
+    return { ...base, status: "missing", found: "onnxruntime-node is not installed", cure };
+  }
+  if (!(await hasPpOcrModels(folder)))
+    return { ...base, status: "missing", found: `no models in ${folder}`, cure: installCure };
+  return { ...base, ...(await tryReading(() => createPpOcrEngine({ models: folder }), installCure)) };
+}
+
+/** Draws a page and has it read. */
+async function tryReading(
+  start: () => Promise<OcrEngine>,
+  cure: string,
+): Promise<Pick<Finding, "status" | "found" | "cure">> {
   try {
-    const engine = await createTesseractEngine({ workers: 1 });
+    const engine = await start();
     try {
       const started = performance.now();
       const { lines } = await engine.read(drawSamplePage(), { timeoutMs: 60_000 });
       const read = readingSimilarity(lines.map((line) => line.text).join(" "), sampleLines.join(" "));
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
-      if (read < 0.9) {
-        const found = `${engine.name} read only ${Math.round(read * 100)} % of a test page`;
-        return { ...base, status: "broken", found, cure: "Install the packages again: npm ci." };
-      }
-      return { ...base, status: "fine", found: `${engine.name} read a test page in ${seconds} s` };
+      if (read < 0.9)
+        return { status: "broken", found: `${engine.name} read only ${Math.round(read * 100)} % of a test page`, cure };
+      return { status: "fine", found: `${engine.name} read a test page in ${seconds} s` };
     } finally {
       await engine.close();
     }
   } catch (error) {
-    return { ...base, status: "broken", ...failure(error) };
+    return { status: "broken", ...failure(error) };
   }
 }
 

@@ -11,6 +11,10 @@
  *  4. No code of the input that is to be covered can still be read.            anonymizer/image-regions.ts
  *  5. The encoded file carries no metadata.                                   checked after encoding
  *
+ * Where two OCR engines are there, both read the result, so the engine that found the originals is not the only judge of
+ * their absence: an original is a leak when either engine reads it, an invented value is legible when either does
+ * (engines misread correct print, one of them a third of it, but don't read by chance what should stand there).
+ *
  * It does not mean that all personal data was found. What the OCR engine could not read can be neither replaced nor
  * searched; `unread` counts it. Nor does it mean that the page is beautiful: `neighbours` counts words beside the boxes
  * that can't be recognised any more, and lowers the confidence. Detection is run on the result too: a finding there that is no invented value doesn't
@@ -34,7 +38,10 @@ import type { UnreadInk } from "../verification/unread.ts";
 import { type Painting, touches } from "./painting.ts";
 
 export interface ProofOptions {
+  /** The engine that read the input. */
   readonly ocr: OcrEngine;
+  /** Further engines that look at the result. */
+  readonly others?: readonly OcrEngine[];
   /** The input pages as they were read. */
   readonly inputReadings: readonly OcrPage[];
   /** The input pages, before their image regions were covered. */
@@ -50,9 +57,18 @@ export interface ProofOptions {
   readonly onRead?: () => void;
 }
 
-export interface Proof {
-  /** The result pages as they were read. */
+/** What one engine saw on the result. */
+export interface Look {
+  /** The result pages as it read them. */
   readonly readings: readonly OcrPage[];
+  /** Their lines and words are those of these readings. */
+  readonly leaks: readonly Occurrence[];
+}
+
+export interface Proof {
+  /** One per engine; the first is that of the engine that read the input. */
+  readonly looks: readonly [Look, ...Look[]];
+  /** Of all engines, each place once. */
   readonly leaks: readonly Occurrence[];
   readonly outside: OutsideCheck;
   readonly redetection: Redetection;
@@ -71,20 +87,22 @@ export async function prove(
   before: Proof | undefined,
   options: ProofOptions,
 ): Promise<Proof> {
-  const { ocr, timeoutMs, signal } = options;
+  const { ocr, others = [], timeoutMs, signal } = options;
   const painted = painting.painted();
   const fresh = painted.filter((region) => changed.has(region.id));
   const readOptions = { timeoutMs, ...(signal && { signal }) };
 
   const freshPages = new Set(before ? fresh.map((region) => region.page) : painting.pages.keys());
-  const readings = await Promise.all(
-    painting.pages.map(async (page, index) => {
-      if (!freshPages.has(index)) return before!.readings[index]!;
-      const reading = await ocr.read(page, readOptions);
-      options.onRead?.();
-      return reading;
-    }),
-  );
+  const read = (engine: OcrEngine, at: number): Promise<OcrPage[]> =>
+    Promise.all(
+      painting.pages.map(async (page, index) => {
+        if (!freshPages.has(index)) return before!.looks[at]!.readings[index]!;
+        const reading = await engine.read(page, readOptions);
+        if (at === 0) options.onRead?.();
+        return reading;
+      }),
+    );
+  const [readings, ...otherReadings] = (await Promise.all([ocr, ...others].map(read))) as [OcrPage[], ...OcrPage[][]];
 
   // A drawing next to a fresh one may have got a neighbour's paper into its edge.
   const near = painted.filter((region) =>
@@ -93,19 +111,26 @@ export async function prove(
   await Promise.all(
     near.map(async (region) => {
       const pageReading = readings[region.page]!;
-      const check = await checkRegion(painting.pages[region.page]!, region, ocr, { ...readOptions, pageReading });
+      const check = await checkRegion(painting.pages[region.page]!, region, ocr, {
+        ...readOptions,
+        pageReading,
+        others: others.map((other, i) => ({ ocr: other, pageReading: otherReadings[i]![region.page]! })),
+      });
       throwIfAborted(signal);
       painting.judge(region.id, check, judgeRegion(check, region.fake === null, options.gate));
       options.onRead?.();
     }),
   );
 
-  const leaks = await searchLeaks(
-    painted.map((region) => ({ id: region.id, text: region.original })),
-    readings,
-    painted,
-    { minSimilarity: options.gate.leakSimilarity, ...(signal && { signal }) },
-  );
+  const targets = painted.map((region) => ({ id: region.id, text: region.original }));
+  const searchOptions = { minSimilarity: options.gate.leakSimilarity, ...(signal && { signal }) };
+  const look = async (seen: readonly OcrPage[]): Promise<Look> => ({
+    readings: seen,
+    leaks: await searchLeaks(targets, seen, painted, searchOptions),
+  });
+  const looks: [Look, ...Look[]] = [await look(readings)];
+  for (const seen of otherReadings) looks.push(await look(seen));
+  const leaks = eachPlaceOnce(looks.flatMap((seen) => seen.leaks));
   for (const id of new Set(leaks.flatMap((leak) => leak.regions))) painting.refuse(id);
 
   let compared = 0;
@@ -124,7 +149,7 @@ export async function prove(
   const found: Entity[] = [];
   for (const [index, reading] of readings.entries()) found.push(...(await options.detector.detect(reading, index)));
   return {
-    readings,
+    looks,
     leaks,
     outside: { compared, changed: differing },
     redetection: sortFindings(found, painted),
@@ -134,6 +159,21 @@ export async function prove(
     },
     refused: painted.map((r) => r.id).filter((id) => painting.verdict(id)!.verdict !== "accepted"),
   };
+}
+
+/** Without the occurrences that touch an earlier one of the same value: two engines saw the same. */
+function eachPlaceOnce(leaks: readonly Occurrence[]): Occurrence[] {
+  const kept: Occurrence[] = [];
+  for (const leak of leaks) {
+    const known = kept.some(
+      (other) =>
+        other.targetId === leak.targetId &&
+        other.page === leak.page &&
+        other.parts.some((a) => leak.parts.some((b) => touches(a.box, b.box))),
+    );
+    if (!known) kept.push(leak);
+  }
+  return kept;
 }
 
 /** Why the proof fails, in words for people; empty when it holds. */

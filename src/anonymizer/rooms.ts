@@ -3,7 +3,6 @@ import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
 import { createDetector, type Detector } from "../detection/detector.ts";
 import { type CodeEngine, createCodeEngine } from "../detection/image-regions/codes.ts";
 import type { OcrEngine } from "../detection/ocr.ts";
-import { createTesseractEngine } from "../detection/tesseract-engine.ts";
 import { createClassicalEngine } from "../inpainting/classical-engine.ts";
 import type { PatchEngine } from "../inpainting/patch.ts";
 import { createSolidEngine } from "../inpainting/solid-engine.ts";
@@ -11,9 +10,14 @@ import { createPseudonymizer, type Pseudonymizer } from "../replacement/pseudony
 import type { Logger } from "../telemetry/logger.ts";
 import { chooseEngine, type EngineChoice } from "./engine-choice.ts";
 import { openRecognizers } from "./open-recognizers.ts";
+import { chooseReading, type ReadingChoice, type ReadingEngines } from "./reading-choice.ts";
 
 export interface Rooms {
+  /** Reads the input. */
   readonly ocr: OcrEngine;
+  /** Look at the result besides `ocr`. */
+  readonly otherOcr: readonly OcrEngine[];
+  readonly readingChoice: ReadingChoice;
   readonly detector: Detector;
   /** Reads and makes codes; its thread starts with the first page. */
   readonly codes: CodeEngine;
@@ -29,6 +33,8 @@ export interface Rooms {
 /** What a caller may bring along instead of the built-in parts. Not closed by the anonymizer. */
 export interface CustomParts {
   readonly ocr?: OcrEngine;
+  /** Looks at the result besides `ocr`; only together with it. */
+  readonly verifier?: OcrEngine;
   /** Draws first; the classical engine stays the fallback. */
   readonly patchEngine?: PatchEngine;
 }
@@ -57,8 +63,12 @@ export async function openRooms(
     const classical = own(createClassicalEngine());
     const solid = own(createSolidEngine());
     const { choice, first } = await firstEngine(config, custom, own, options);
+    const reading = customReading(custom) ?? (await chooseReading(config.ocr, own, options.signal));
+    options.logger.info(reading.choice, "OCR engine chosen");
     return {
-      ocr: custom.ocr ?? own(await createTesseractEngine({ workers: config.ocr.workers })),
+      ocr: reading.ocr,
+      otherOcr: reading.others,
+      readingChoice: reading.choice,
       detector: createDetector({
         types: config.types,
         minScore: config.min_score,
@@ -78,6 +88,13 @@ export async function openRooms(
     await close();
     throw error;
   }
+}
+
+function customReading({ ocr, verifier }: CustomParts): ReadingEngines | undefined {
+  if (ocr === undefined) return undefined;
+  const others = verifier === undefined ? [] : [verifier];
+  const verifiers = [ocr, ...others].map((engine) => engine.name);
+  return { choice: { requested: "custom", chosen: ocr.name, reason: "brought by the caller", verifiers }, ocr, others };
 }
 
 async function firstEngine(

@@ -38,7 +38,12 @@ export interface SentResult {
 }
 
 export type FromThread =
-  | { readonly type: "ready"; readonly engine: Rooms["choice"]; readonly keyId: string | null }
+  | {
+      readonly type: "ready";
+      readonly engine: Rooms["choice"];
+      readonly reading: Rooms["readingChoice"];
+      readonly keyId: string | null;
+    }
   | { readonly type: "failed"; readonly error: SentError }
   | { readonly type: "progress"; readonly id: number; readonly event: ProgressEvent }
   | { readonly type: "anonymized"; readonly id: number; readonly result: SentResult }

@@ -29,7 +29,7 @@ const flow = await AnonymizeFlow.create(config, { logger, ownKey, ...(claims && 
 );
 if (flow) {
   port.on("message", (message: ToThread) => void receive(flow, message));
-  post({ type: "ready", engine: flow.engine, keyId: flow.keyId });
+  post({ type: "ready", engine: flow.engine, reading: flow.reading, keyId: flow.keyId });
 }
 
 async function receive(flow: AnonymizeFlow, message: ToThread): Promise<void> {

@@ -39,6 +39,7 @@ interface Pending {
 interface Started {
   readonly worker: Worker;
   readonly engine: Rooms["choice"];
+  readonly reading: Rooms["readingChoice"];
   readonly keyId: string | null;
 }
 
@@ -91,6 +92,10 @@ export class FlowThread {
 
   get engine(): Rooms["choice"] {
     return this.#thread.engine;
+  }
+
+  get reading(): Rooms["readingChoice"] {
+    return this.#thread.reading;
   }
 
   anonymize(input: DocumentInput, options: AnonymizeOptions = {}): Promise<AnonymizeResult> {
@@ -245,7 +250,8 @@ function startWorker(file: string, workerData: ThreadData, logger: Logger, signa
       else if (message.type === "failed") fail(unpackError(message.error));
       else if (message.type === "ready") {
         settle();
-        resolve({ worker, engine: message.engine, keyId: message.keyId });
+        const { engine, reading, keyId } = message;
+        resolve({ worker, engine, reading, keyId });
       }
     });
     worker.once("error", (cause) =>

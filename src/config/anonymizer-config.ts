@@ -61,6 +61,17 @@ export const anonymizerSchema = z
       .describe("Settings of the diffusion engine."),
     ocr: z
       .strictObject({
+        engine: z
+          .enum(["auto", "tesseract", "ppocr"])
+          .default("auto")
+          .describe(
+            "Reads the page. auto = ppocr where onnxruntime-node and its models are installed, else tesseract.",
+          ),
+        models: z
+          .string()
+          .min(1)
+          .optional()
+          .describe("Folder with the models of ppocr; default: where `anonymizer models install` puts them."),
         timeout_ms: positiveInt.default(60_000).describe("Milliseconds one page may take to read."),
         workers: positiveInt.max(64).default(1).describe("Pages and patches read at the same time."),
       })
@@ -184,4 +195,11 @@ export type AnonymizerConfig = z.output<typeof anonymizerSchema>;
 /** What a user may write for it. */
 export type AnonymizerConfigInput = z.input<typeof anonymizerSchema>;
 
-export const anonymizerPathKeys = [["models"], ["key_file"], ["vault"], ["vault_key_file"], ["ner", "model"]] as const;
+export const anonymizerPathKeys = [
+  ["models"],
+  ["key_file"],
+  ["vault"],
+  ["vault_key_file"],
+  ["ner", "model"],
+  ["ocr", "models"],
+] as const;

@@ -7,11 +7,12 @@
 import { setImmediate } from "node:timers/promises";
 import { type Box, boxArea, clipBox, quadBounds, type Size, uniteBoxes } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
-import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
+import { codedError, throwIfAborted } from "../errors.ts";
 import { combineReadings, type ReadWord } from "./combine-readings.ts";
 import { groupWords, makeLine } from "./lines.ts";
 import type { OcrEngine, OcrLine, OcrOptions, OcrPage, OcrWord } from "./ocr.ts";
 import { type OcrImage, prepareLine, preparePage, quadOnOriginal } from "./ocr-image.ts";
+import { ReadingQueue } from "./reading-queue.ts";
 import { startTesseractWorker, type TesseractWord, type TesseractWorker } from "./tesseract-worker.ts";
 
 export interface TesseractOptions {
@@ -23,15 +24,6 @@ export interface TesseractOptions {
   readonly passes?: 1 | 2;
 }
 
-const defaultTimeoutMs = 60_000;
-
-interface Job {
-  readonly image: RasterImage;
-  readonly options: OcrOptions;
-  resolve(page: OcrPage): void;
-  reject(error: unknown): void;
-}
-
 /**
  * Starts the engine. Rejects with ERR_OCR_FAILED when tesseract.js or its data can't be loaded.
  *
@@ -41,158 +33,44 @@ interface Job {
  */
 export async function createTesseractEngine(options: TesseractOptions = {}): Promise<OcrEngine> {
   const { workers = 1, language = "eng", passes = 2 } = options;
-  if (!Number.isInteger(workers) || workers < 1)
-    throw codedError("ERR_INVALID_ARGUMENT", "`workers` must be a whole number from 1");
   if (language !== "eng") throw codedError("ERR_INVALID_ARGUMENT", "Only the language `eng` is installed");
-  const engine = new TesseractEngine(workers, language, passes);
-  await engine.start();
-  return engine;
+  const queue = new ReadingQueue<TesseractWorker>({
+    workers,
+    start: () => startTesseractWorker(language),
+    read: (worker, image, readOptions) => readWith(worker, image, readOptions, passes),
+  });
+  await queue.start();
+  return {
+    name: engineName,
+    read: (image, readOptions) => queue.read(image, readOptions),
+    close: () => queue.close(),
+  };
 }
 
-class TesseractEngine implements OcrEngine {
-  readonly name = "tesseract";
-  readonly #language: string;
-  readonly #passes: 1 | 2;
-  /** One per thread; undefined where it has to be started. */
-  readonly #idle: (TesseractWorker | undefined)[];
-  readonly #queue: Job[] = [];
-  readonly #closing = new AbortController();
-  readonly #running = new Set<Promise<void>>();
+const engineName = "tesseract";
 
-  constructor(workers: number, language: string, passes: 1 | 2) {
-    this.#language = language;
-    this.#passes = passes;
-    this.#idle = Array.from({ length: workers }, () => undefined);
+async function readWith(
+  worker: TesseractWorker,
+  image: RasterImage,
+  options: OcrOptions,
+  passes: 1 | 2,
+): Promise<OcrPage> {
+  const page = { width: image.width, height: image.height, engine: engineName };
+  if (options.layout === "line") {
+    const prepared = await prepareLine(image);
+    const words = placeWords(await worker.recognize(prepared.encoded, 7), prepared, image);
+    return { ...page, lines: words.length > 0 ? [makeLine(words.map((word) => word.onPage))] : [] };
   }
-
-  /** Starts one thread now, so that a broken installation shows at once; the others start when they are needed. */
-  async start(): Promise<void> {
-    this.#idle[this.#idle.length - 1] = await startTesseractWorker(this.#language);
-  }
-
-  read(image: RasterImage, options: OcrOptions = {}): Promise<OcrPage> {
-    return new Promise((resolve, reject) => {
-      const { signal, timeoutMs = defaultTimeoutMs } = options;
-      throwIfAborted(signal);
-      if (this.#closing.signal.aborted) throw codedError("ERR_CLOSED", "The OCR engine is closed");
-      if (!(timeoutMs > 0)) throw codedError("ERR_INVALID_ARGUMENT", "`timeoutMs` must be positive");
-      if (image.data.length !== image.width * image.height * 3 || image.data.length === 0) {
-        throw codedError(
-          "ERR_INVALID_ARGUMENT",
-          `${image.data.length} bytes are not an RGB image of ${image.width}×${image.height} px`,
-        );
-      }
-      const onAbort = (): void => {
-        const at = this.#queue.indexOf(job);
-        if (at === -1) return;
-        this.#queue.splice(at, 1);
-        job.reject(codedError("ERR_ABORTED", "Reading was aborted", { cause: signal?.reason }));
-      };
-      const settle = (): void => signal?.removeEventListener("abort", onAbort);
-      const job: Job = {
-        image,
-        options,
-        resolve: (page) => {
-          settle();
-          resolve(page);
-        },
-        reject: (error) => {
-          settle();
-          reject(error);
-        },
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#queue.push(job);
-      this.#next();
-    });
-  }
-
-  async close(): Promise<void> {
-    this.#closing.abort();
-    for (const job of this.#queue.splice(0)) job.reject(codedError("ERR_CLOSED", "The OCR engine was closed"));
-    await Promise.all(this.#running);
-    await Promise.all(this.#idle.map((worker) => worker?.terminate()));
-    this.#idle.length = 0;
-  }
-
-  #next(): void {
-    if (this.#idle.length === 0) return;
-    const job = this.#queue.shift();
-    if (job === undefined) return;
-    const worker = this.#idle.pop();
-    const running = this.#work(job, worker).finally(() => this.#running.delete(running));
-    this.#running.add(running);
-  }
-
-  /** Never rejects. Puts a thread back, or the place for a new one. */
-  async #work(job: Job, current: TesseractWorker | undefined): Promise<void> {
-    let worker = current;
-    const { signal, timeoutMs = defaultTimeoutMs } = job.options;
-    let stop: AnonymizerError | undefined;
-    let stopped: (error: AnonymizerError) => void = () => {};
-    const stopping = new Promise<never>((_, reject) => {
-      stopped = (error) => {
-        stop ??= error;
-        reject(stop);
-        void worker?.terminate();
-      };
-    });
-    stopping.catch(() => {});
-    const timer = setTimeout(
-      () => stopped(codedError("ERR_OCR_TIMEOUT", `Reading took longer than ${timeoutMs} ms`)),
-      timeoutMs,
-    );
-    const onAbort = (): void => stopped(codedError("ERR_ABORTED", "Reading was aborted", { cause: signal?.reason }));
-    const onClose = (): void => stopped(codedError("ERR_CLOSED", "The OCR engine was closed while it was reading"));
-    signal?.addEventListener("abort", onAbort, { once: true });
-    this.#closing.signal.addEventListener("abort", onClose, { once: true });
-    try {
-      const reading = (async () => {
-        if (!worker?.alive) {
-          worker = await startTesseractWorker(this.#language);
-          // Stopped while starting: this thread is nobody's.
-          if (stop) await worker.terminate();
-        }
-        if (stop) throw stop;
-        return this.#readWith(worker, job);
-      })();
-      reading.catch(() => {});
-      job.resolve(await Promise.race([reading, stopping]));
-    } catch (error) {
-      job.reject(
-        stop ??
-          (error instanceof AnonymizerError
-            ? error
-            : codedError("ERR_OCR_FAILED", "The page could not be read", { cause: error })),
-      );
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-      this.#closing.signal.removeEventListener("abort", onClose);
-      if (worker && (!worker.alive || stop)) await worker.terminate();
-      this.#idle.push(worker?.alive ? worker : undefined);
-      if (!this.#closing.signal.aborted) this.#next();
-    }
-  }
-
-  async #readWith(worker: TesseractWorker, { image, options }: Job): Promise<OcrPage> {
-    const page = { width: image.width, height: image.height, engine: this.name };
-    if (options.layout === "line") {
-      const prepared = await prepareLine(image);
-      const words = placeWords(await worker.recognize(prepared.encoded, 7), prepared, image);
-      return { ...page, lines: words.length > 0 ? [makeLine(words.map((word) => word.onPage))] : [] };
-    }
-    const prepared = await preparePage(image);
-    throwIfAborted(options.signal);
-    const block = placeWords(await worker.recognize(prepared.encoded, 6), prepared, image);
-    if (this.#passes === 1) return { ...page, lines: toLines(block, prepared) };
-    const sparse = placeWords(await worker.recognize(prepared.encoded, 11), prepared, image);
-    // Each of these takes milliseconds on a crowded page.
-    await setImmediate();
-    const words = combineReadings(block, sparse);
-    await setImmediate();
-    return { ...page, lines: toLines(words, prepared) };
-  }
+  const prepared = await preparePage(image);
+  throwIfAborted(options.signal);
+  const block = placeWords(await worker.recognize(prepared.encoded, 6), prepared, image);
+  if (passes === 1) return { ...page, lines: toLines(block, prepared) };
+  const sparse = placeWords(await worker.recognize(prepared.encoded, 11), prepared, image);
+  // Each of these takes milliseconds on a crowded page.
+  await setImmediate();
+  const words = combineReadings(block, sparse);
+  await setImmediate();
+  return { ...page, lines: toLines(words, prepared) };
 }
 
 /** A word on the upright image the engine read (`box`) and on the page. */

@@ -3,8 +3,9 @@
  *
  * The box is cut from the result page with a little context and read as one line. OCR engines read even good print
  * exactly only three times out of four, so the reading is judged by where it lies between two known texts: the
- * invented value and the original. The reading of the whole page gives a second look at the same box; for legibility
- * the better of the two counts, for the original's traces the worse. A solid box is not read: its pixels are compared.
+ * invented value and the original. The readings of the whole page, by every engine there is, give more looks at the same
+ * box; for legibility the best of them counts, for the original's traces the worst. Where all that does not show the
+ * invented value clearly, the other engines read the cut-out box too. A solid box is not read: its pixels are compared.
  */
 import type { OcrEngine, OcrPage } from "../detection/ocr.ts";
 import { type Box, boxHeight, clipBox, growBox, roundOut } from "../documents/geometry.ts";
@@ -24,6 +25,8 @@ export interface RegionCheck {
 export interface RegionCheckOptions {
   /** The reading of the whole result page, where there is one. */
   readonly pageReading?: OcrPage;
+  /** Further engines, with their readings of the whole result page. */
+  readonly others?: readonly { readonly ocr: OcrEngine; readonly pageReading: OcrPage }[];
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
@@ -39,9 +42,17 @@ export async function checkRegion(
     return { similarityToFake: 0, similarityToOriginal: 0, expectedSimilarity: 0 };
   }
   const readings = [await readRegion(page, region.box, ocr, options)];
-  if (options.pageReading) readings.push(textInside(options.pageReading, region.box));
+  const { pageReading, others = [] } = options;
+  if (pageReading) readings.push(textInside(pageReading, region.box));
+  for (const other of others) readings.push(textInside(other.pageReading, region.box));
+  const check = compareReadings(readings, region.original, region.fake);
+  if (others.length === 0 || check.similarityToFake >= clearlyShown) return check;
+  for (const other of others) readings.push(await readRegion(page, region.box, other.ocr, options));
   return compareReadings(readings, region.original, region.fake);
 }
+
+/** Similarity to the invented value from which on no further engine is asked. */
+const clearlyShown = 0.95;
 
 /** Levels by which the pixels of a solid box may differ; ink on paper differs by far more. */
 const sameColour = 32;

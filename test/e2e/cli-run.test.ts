@@ -454,6 +454,17 @@ describe("doctor", () => {
   });
 });
 
+describe("models install", () => {
+  it("names the file that is no wheel, and leaves nothing behind", async () => {
+    const to = join(folder, "models");
+    const { code, stderr } = await cli(["models", "install", "ppocr", "--from", join(scans, "notes.txt"), "--to", to]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("ERR_MODEL_SOURCE");
+    expect(stderr).toContain("notes.txt");
+    await expect(stat(to)).rejects.toThrow();
+  });
+});
+
 describe("wrong use", () => {
   it.each([
     [["run"], 2, "missing required argument"],
@@ -462,6 +473,9 @@ describe("wrong use", () => {
     [["run", "-", "--out", "y"], 2, "does not go with out"],
     [["reveal"], 2, "--vault"],
     [["run", "x.png", "--out", "y", "--engine", "magic"], 2, "magic"],
+    [["run", "x.png", "--out", "y", "--ocr", "eyes"], 2, "eyes"],
+    [["models", "install", "other", "--from", "x"], 2, "ppocr"],
+    [["models", "install", "ppocr"], 2, "--from"],
     [["run", "x.png", "--out", "y", "--types", "person,shoe"], 2, "shoe"],
     [["run", "x.png", "--out", "y", "--jobs", "0"], 2, "whole number"],
     [["detect", "x.png", "--locale", "xx"], 1, 'no names for the locale "xx"'],

@@ -34,6 +34,7 @@ export const sampleReport = (width: number, height: number): Report => ({
   unproven_because: ["1 original value can still be read"],
   confidence: 0,
   engine: { requested: "auto", chosen: "classical", reason: "asked for" },
+  reading: { requested: "auto", chosen: "tesseract", reason: "asked for", verifiers: ["tesseract"] },
   entities: [
     entity("p0-e0", 0, [100, 100, 300, 130], "Jonas Birk"),
     entity("p1-e0", 1, [width - 210, height - 40, width - 10, height - 10], "Olga Sandmann"),

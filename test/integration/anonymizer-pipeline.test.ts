@@ -482,3 +482,40 @@ it("tells its progress in the order of the flow", async () => {
   expect(stages.at(-1)).toBe("encode");
   await anonymizer.close();
 });
+
+describe("a second engine that looks at the result", () => {
+  /** Reads as `engine` does, but sees one more line on every page that is not the input. */
+  const seeing = (text: string): OcrEngine => ({
+    name: "second",
+    async read(image, options) {
+      const page = await ocr.read(image, options);
+      if (options?.layout === "line") return page;
+      const box = [10, page.height - 12, 300, page.height - 2] as const;
+      return { ...page, lines: [...page.lines, makeLine([{ text: text.replaceAll(" ", ""), box, confidence: 0.95 }])] };
+    },
+    async close() {},
+  });
+
+  it("is named in the report and does not hinder a proof", async () => {
+    const anonymizer = await create({}, { verifier: seeing("nothing of interest") });
+    const { report } = await anonymizer.anonymize(png);
+    await anonymizer.close();
+    expect(report.proven).toBe(true);
+    expect(report.reading).toEqual({
+      requested: "custom",
+      chosen: "tesseract",
+      reason: "brought by the caller",
+      verifiers: ["tesseract", "second"],
+    });
+    expect(reportSchema.parse(JSON.parse(reportText(report)))).toEqual(report);
+  });
+
+  it("has what it alone still reads replaced, too", async () => {
+    const anonymizer = await create({}, { verifier: seeing("Ellen Marlow") });
+    const { report } = await anonymizer.anonymize(png);
+    await anonymizer.close();
+    const seen = report.entities.find(({ recognizer, box }) => recognizer === "same-value" && box[0] === 10);
+    expect(seen).toMatchObject({ type: "person", box: [10, expect.any(Number), 300, expect.any(Number)] });
+    expect(report.verification.rounds).toBeGreaterThan(1);
+  });
+});

@@ -48,6 +48,67 @@ describe("the gate of a region", () => {
   });
 });
 
+describe("two engines that look at a region", () => {
+  const region = {
+    id: "p0-e0",
+    page: 0,
+    box: [10, 10, 90, 30] as Box,
+    textBox: [12, 12, 88, 28] as Box,
+    original: "John Carter",
+    fake: "Paul Weaver",
+  };
+  /** An engine that reads one text wherever it looks, and counts its readings of cut-out boxes. */
+  function reader(text: string): { ocr: OcrEngine; pageReading: OcrPage; read: () => number } {
+    let calls = 0;
+    const at = (box: Box): OcrPage => {
+      const words = [{ text, box, confidence: 0.9 }];
+      return { lines: [{ text, box, words, confidence: 0.9 }], width: 100, height: 40, engine: text };
+    };
+    const ocr: OcrEngine = {
+      name: text,
+      async read(image) {
+        calls++;
+        return { ...at([10, 4, image.width - 10, image.height - 4]), width: image.width, height: image.height };
+      },
+      async close() {},
+    };
+    return { ocr, pageReading: at([12, 12, 88, 28]), read: () => calls };
+  }
+  const look = (first: ReturnType<typeof reader>, second: ReturnType<typeof reader>) =>
+    checkRegion(createImage(100, 40), region, first.ocr, { pageReading: first.pageReading, others: [second] });
+
+  it("find the invented value when either reads it", async () => {
+    const second = reader("Paul Weaver");
+    const check = await look(reader("Fs/| Wzzvor"), second);
+    expect(check.similarityToFake).toBe(1);
+    expect(judgeRegion(check, false, options)).toBe("accepted");
+    const neither = await look(reader("Fs/| Wzzvor"), reader("~~~~"));
+    expect(judgeRegion(neither, false, options)).not.toBe("accepted");
+  });
+
+  it("find the original when either reads it", async () => {
+    for (const [a, b] of [
+      ["Paul Weaver", "John Carter"],
+      ["John Carter", "Paul Weaver"],
+    ] as const) {
+      const check = await look(reader(a), reader(b));
+      expect(check.similarityToOriginal).toBe(1);
+      expect(judgeRegion(check, false, options)).toBe("original_readable");
+    }
+  });
+
+  it("ask the second for the box only where the first does not show the value clearly", async () => {
+    const idle = reader("Paul Weaver");
+    await look(reader("Paul Weaver"), idle);
+    expect(idle.read()).toBe(0);
+    const asked = reader("Paul Weaver");
+    await checkRegion(createImage(100, 40), region, reader("Pxxx Wxxxx").ocr, {
+      others: [{ ocr: asked.ocr, pageReading: reader("").pageReading }],
+    });
+    expect(asked.read()).toBe(1);
+  });
+});
+
 describe("confidence", () => {
   const check = (similarityToFake: number, similarityToOriginal: number, expectedSimilarity = 0.2) => ({
     similarityToFake,

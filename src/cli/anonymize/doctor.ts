@@ -5,13 +5,18 @@ import { exitCodes } from "./exit-codes.ts";
 
 export interface DoctorOptions {
   readonly models?: string;
+  readonly ocrModels?: string;
   readonly json?: boolean;
 }
 
 /** Resolves to 0 when the anonymizer works at least with the classical engine, else to 1. */
 export async function doctor(options: DoctorOptions, terminal: Terminal, signal: AbortSignal): Promise<number> {
-  const { models } = options;
-  const findings = await checkInstallation({ signal, ...(models === undefined ? {} : { models }) });
+  const { models, ocrModels } = options;
+  const findings = await checkInstallation({
+    signal,
+    ...(models === undefined ? {} : { models }),
+    ...(ocrModels === undefined ? {} : { ocrModels }),
+  });
   const works = installationWorks(findings);
   terminal.stdout.write(options.json ? `${JSON.stringify({ works, findings }, null, 2)}\n` : asText(findings, works));
   return works ? exitCodes.fine : exitCodes.failed;
@@ -23,7 +28,9 @@ function asText(findings: readonly Finding[], works: boolean): string {
     const line = `${marks[status]}  ${name.padEnd(9)} ${found}`;
     return cure === undefined ? [line] : [line, `${" ".repeat(14)}→ ${cure}`];
   });
-  const diffusion = findings.every((finding) => finding.status === "fine");
+  const fine = (name: string): boolean =>
+    findings.some((finding) => finding.name === name && finding.status === "fine");
+  const diffusion = fine("LibTorch") && fine("models");
   const verdict = !works
     ? "The anonymizer does not work here."
     : diffusion

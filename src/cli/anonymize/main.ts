@@ -1,11 +1,12 @@
 /** The command line `anonymizer`: reads the arguments, runs one command, gives the exit code. */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { packageVersion } from "../../index.ts";
 import { printError, type Terminal, toCoded } from "../terminal.ts";
 import { type DetectOptions, detect } from "./detect.ts";
 import { type DoctorOptions, doctor } from "./doctor.ts";
 import { type EvalOptions, evaluateManifest } from "./eval.ts";
 import { exitCodes, exitCodesText } from "./exit-codes.ts";
+import { type InstallOptions, installModels } from "./models.ts";
 import { type RevealOptions, reveal } from "./reveal.ts";
 import { type RunOptions, run } from "./run.ts";
 
@@ -83,8 +84,20 @@ function buildProgram(terminal: Terminal, signal: AbortSignal, done: (exitCode: 
     .command("doctor")
     .description("Check what is installed, and tell how to mend what is not.")
     .option("--models <dir>", "folder with the model folders vae, unet and glyph_encoder")
+    .option("--ocr-models <dir>", "folder with the models of ppocr")
     .option("--json", "print JSON")
     .action(async (options: DoctorOptions) => done(await doctor(options, terminal, signal)));
+
+  program
+    .command("models")
+    .description("Models that are not part of this package.")
+    .command("install")
+    .description("Put models in place from a file you downloaded; nothing is fetched from the network.")
+    .addArgument(new Argument("<name>", "what to install").choices(["ppocr"]))
+    .requiredOption("--from <file>", "ppocr: the wheel of rapidocr (pip download --no-deps rapidocr==3.10.0)")
+    .option("--to <dir>", "folder for the models; default: where they are found without any setting")
+    .option("--json", "print JSON")
+    .action(async (_name: string, options: InstallOptions) => done(await installModels(options, terminal, signal)));
   return program;
 }
 
@@ -93,6 +106,7 @@ function withSettings(command: Command): Command {
     .option("--config <file>", "YAML configuration")
     .addOption(new Option("--engine <engine>", "what draws").choices(["auto", "diffusion", "classical"]))
     .option("--models <dir>", "folder with the model folders vae, unet and glyph_encoder")
+    .addOption(new Option("--ocr <engine>", "what reads").choices(["auto", "tesseract", "ppocr"]))
     .option("--types <list>", "what to replace, comma-separated: person,company,…")
     .option("--key-file <file>", "file with the key that decides the invented values (mode 600)")
     .option("--locale <locale>", "whose names are invented: en, de, fr, …")

@@ -1,0 +1,42 @@
+// How well and how fast the OCR engines read real receipts and forms. BENCH_EVERY=4 takes every fourth page.
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "tsdown";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const data = join(root, "..", "shared", "data");
+const models = join(root, "models", "ppocr");
+
+export async function run() {
+  if (!existsSync(data)) return { skipped: `${data} is not there` };
+  const outDir = join(root, ".cache", "bench");
+  const entry = { ocr: join(root, "bench", "ocr.bench.ts") };
+  await build({
+    entry,
+    outDir,
+    config: false,
+    dts: false,
+    clean: false,
+    format: "esm",
+    platform: "node",
+    logLevel: "warn",
+  });
+  const { measureOcr } = await import(join(outDir, "ocr.mjs"));
+  const { createPpOcrEngine, createTesseractEngine } = await import(join(root, "dist", "index.js"));
+  const every = Number(process.env.BENCH_EVERY ?? 1);
+  const starts = { tesseract: () => createTesseractEngine() };
+  if (existsSync(models)) starts.ppocr = () => createPpOcrEngine({ models });
+  else console.log(`ppocr is left out: no models in ${models}`);
+  const results = {};
+  for (const [name, start] of Object.entries(starts)) {
+    const engine = await start();
+    for (const set of ["receipts", "forms"]) {
+      const started = performance.now();
+      const table = await measureOcr(data, engine, { set, every });
+      results[`${name} ${set}`] = { ...table, secondsPerPage: (performance.now() - started) / 1000 / table.pages };
+    }
+    await engine.close();
+  }
+  return { every, results };
+}
