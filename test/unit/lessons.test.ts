@@ -177,9 +177,7 @@ describe("docs/lessons.md", () => {
   it("names a test for every lesson", () => {
     const text = readFileSync(join(root, "docs/lessons.md"), "utf8");
     const rows = text.split("\n").filter((line) => /^\| \d+ \|/.test(line));
-    expect(rows.map((row) => Number(/\d+/.exec(row)![0]))).toEqual([
-      1, 2, 3, 4, 5, 6, 7, 10, 12, 15, 16, 17, 20, 21, 22, 23, 24,
-    ]);
+    expect(rows.map((row) => Number(/\d+/.exec(row)![0]))).toEqual(Array.from({ length: 24 }, (_, i) => i + 1));
     for (const row of rows) expect(row, row.slice(0, 60)).toMatch(/`[\w/.-]+\.test\.ts › [^`]+`|not built yet/);
   });
 
