@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { entityTypes } from "../../src/detection/entity.ts";
 import { root, tinyFolder } from "../helpers/tiny.ts";
 
 const run = promisify(execFile);
@@ -73,7 +74,7 @@ describe("the packed package", () => {
     expect(JSON.parse(stdout.trim().split("\n").at(-1)!)).toEqual({
       node: version,
       finite: true,
-      types: 11,
+      types: entityTypes.length,
       unet: "function",
     });
   });
