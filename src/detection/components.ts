@@ -1,5 +1,7 @@
 /** Connected patches of ink on a page: what letters, specks and rules are made of. */
+
 import type { Box } from "../documents/geometry.ts";
+import { DisjointSets } from "./disjoint-sets.ts";
 import { forEachRow, sumsAround, tile, tileRange } from "./tiles.ts";
 
 /** Grey pixels, 0 = black. */
@@ -43,18 +45,8 @@ export async function inkMask({ data, width, height }: GreyImage): Promise<Uint8
 
 /** Boxes of the 8-connected patches of a mask, in the order of their first rows. */
 export async function findComponents(mask: Uint8Array, width: number, height: number): Promise<Box[]> {
-  const parent: number[] = [];
+  const groups = new DisjointSets();
   const boxes: [number, number, number, number][] = [];
-  const root = (i: number): number => {
-    let r = i;
-    while (parent[r] !== r) r = parent[r]!;
-    for (let at = i; parent[at] !== r; ) {
-      const next = parent[at]!;
-      parent[at] = r;
-      at = next;
-    }
-    return r;
-  };
 
   let above: number[] = []; // runs of the last row: start, end, label, …
   await forEachRow(width, height, (y) => {
@@ -67,22 +59,22 @@ export async function findComponents(mask: Uint8Array, width: number, height: nu
       while (first < above.length && above[first + 1]! < start) first += 3;
       let label = -1;
       for (let i = first; i < above.length && above[i]! <= x; i += 3) {
-        const other = root(above[i + 2]!);
+        const other = groups.root(above[i + 2]!);
         if (label === -1) label = other;
         else if (other !== label) {
-          parent[other] = label;
+          groups.join(other, label);
           boxes[label] = unite(boxes[label]!, boxes[other]!);
         }
       }
       if (label === -1) {
-        label = parent.push(parent.length) - 1;
+        label = groups.add();
         boxes.push([start, y, x, y + 1]);
       } else boxes[label] = unite(boxes[label]!, [start, y, x, y + 1]);
       runs.push(start, x, label);
     }
     above = runs;
   });
-  return boxes.filter((_, i) => parent[i] === i);
+  return boxes.filter((_, i) => groups.root(i) === i);
 }
 
 const unite = (a: readonly number[], b: readonly number[]): [number, number, number, number] => [

@@ -3,6 +3,7 @@
  * al. 2020, arXiv:1911.08947). The network marks the core of each line, shrunk by a distance that depends on its shape;
  * each connected core is surrounded by its smallest rectangle, which is grown back by that distance.
  */
+import { DisjointSets } from "../disjoint-sets.ts";
 import { growRotated, pointIn, type RotatedBox, smallestBox } from "./rotated-box.ts";
 
 export interface ProbabilityMap {
@@ -48,18 +49,8 @@ export function findTextBoxes(map: ProbabilityMap): TextBox[] {
 
 /** Corner points of the 8-connected areas above the threshold, each area as x, y, x, y, … */
 function findCores({ data, width, height }: ProbabilityMap): number[][] {
-  const parent: number[] = [];
+  const groups = new DisjointSets();
   const points: number[][] = [];
-  const root = (i: number): number => {
-    let r = i;
-    while (parent[r] !== r) r = parent[r]!;
-    for (let at = i; parent[at] !== r; ) {
-      const next = parent[at]!;
-      parent[at] = r;
-      at = next;
-    }
-    return r;
-  };
   const isText = (x: number, y: number): boolean => x >= 0 && y >= 0 && data[y * width + x]! > pixelThreshold;
   // Thickened by a pixel to the right and below: what is torn by a pixel is one line.
   const inside = (x: number, y: number): boolean =>
@@ -76,18 +67,18 @@ function findCores({ data, width, height }: ProbabilityMap): number[][] {
       while (first < above.length && above[first + 1]! < start) first += 3;
       let label = -1;
       for (let i = first; i < above.length && above[i]! <= x; i += 3) {
-        const other = root(above[i + 2]!);
+        const other = groups.root(above[i + 2]!);
         if (label === -1) label = other;
         else if (other !== label) {
           const [small, large] = points[label]!.length < points[other]!.length ? [label, other] : [other, label];
-          parent[small] = large;
+          groups.join(small, large);
           for (const value of points[small]!) points[large]!.push(value);
           points[small] = [];
           label = large;
         }
       }
       if (label === -1) {
-        label = parent.push(parent.length) - 1;
+        label = groups.add();
         points.push([]);
       }
       points[label]!.push(start, y, x, y, start, y + 1, x, y + 1);
