@@ -14,6 +14,15 @@ import {
 } from "./anonymizer/image-regions.ts";
 import { improve } from "./anonymizer/improve.ts";
 import { createMemory, type Memory, openVault } from "./anonymizer/memory.ts";
+import {
+  pagesAsTheyCame,
+  type ReadDocument,
+  readUpright,
+  regionsAsTheyCame,
+  replacementsAsTheyCame,
+  reportAsItCame,
+  type UprightDocument,
+} from "./anonymizer/orientation.ts";
 import { Painting } from "./anonymizer/painting.ts";
 import { type ProgressEvent, StageClock } from "./anonymizer/progress.ts";
 import { type Proof, prove } from "./anonymizer/proof.ts";
@@ -147,13 +156,13 @@ export class AnonymizeFlow {
   anonymize(input: DocumentInput, options: AnonymizeOptions = {}): Promise<AnonymizeResult> {
     return this.#track(options.signal, async (signal) => {
       const clock = new StageClock(options.onProgress);
-      const document = await this.#decode(input, clock, signal);
-      const format = outputFormat(document, this.config.output.format);
-      const readings = await this.#read(document, clock, signal);
+      const decoded = await this.#decode(input, clock, signal);
+      const format = outputFormat(decoded, this.config.output.format);
+      const { document, readings } = await this.#read(decoded, clock, signal);
       const regions = await this.#findRegions(document, readings, clock, signal);
       const unread = await this.#measureUnread(document, readings, regions, clock, signal);
       const { replacements, contents } = await this.#findAndInvent(readings, regions, clock, signal, (make) =>
-        this.#memory.keep(document, make, (made) => made, signal),
+        this.#memory.keep(document, make, (made) => replacementsAsTheyCame(document, made), signal),
       );
       const { pages: base, covered } = await this.#coverRegions(document, regions, contents, clock, signal);
       const { painting, proof, rounds } = await this.#drawAndProve(
@@ -167,7 +176,7 @@ export class AnonymizeFlow {
         readableCodes(painting.pages, regions, this.#rooms.codes, signal),
       );
       const { pages, data, metadata, settings } = await this.#encode(document, painting, format, clock, signal);
-      const report = buildReport({
+      const upright = buildReport({
         document,
         painting,
         proof,
@@ -183,6 +192,7 @@ export class AnonymizeFlow {
         reading: this.#rooms.readingChoice,
         timings: clock.timings(),
       });
+      const report = reportAsItCame(upright, document);
       this.#logger.info(
         {
           sha256: document.sha256,
@@ -200,17 +210,17 @@ export class AnonymizeFlow {
   detect(input: DocumentInput, options: AnonymizeOptions = {}): Promise<DetectionPlan> {
     return this.#track(options.signal, async (signal) => {
       const clock = new StageClock(options.onProgress);
-      const document = await this.#decode(input, clock, signal);
-      const readings = await this.#read(document, clock, signal);
+      const decoded = await this.#decode(input, clock, signal);
+      const { document, readings } = await this.#read(decoded, clock, signal);
       const regions = await this.#findRegions(document, readings, clock, signal);
       const unread = await this.#measureUnread(document, readings, regions, clock, signal);
       const { replacements } = await this.#findAndInvent(readings, regions, clock, signal, this.#memory.look);
       const { name, format, bytes, sha256: hash } = document;
       return {
         document: { name, format, bytes, sha256: hash },
-        pages: document.pages.map(({ image }) => ({ width: image.width, height: image.height })),
-        replacements,
-        imageRegions: regions,
+        pages: decoded.pages.map(({ image }) => ({ width: image.width, height: image.height })),
+        replacements: replacementsAsTheyCame(document, replacements),
+        imageRegions: regionsAsTheyCame(document, regions),
         unread,
         timings: clock.timings(),
       };
@@ -249,15 +259,10 @@ export class AnonymizeFlow {
     });
   }
 
-  #read(document: DecodedDocument, clock: StageClock, signal: AbortSignal): Promise<OcrPage[]> {
-    return clock.run("read", document.pages.length, (step) =>
-      Promise.all(
-        document.pages.map(async ({ image }) => {
-          const reading = await this.#rooms.ocr.read(image, { signal, timeoutMs: this.config.ocr.timeout_ms });
-          step();
-          return reading;
-        }),
-      ),
+  #read(document: DecodedDocument, clock: StageClock, signal: AbortSignal): Promise<ReadDocument> {
+    const { timeout_ms: timeoutMs, workers } = this.config.ocr;
+    return clock.run("read", document.pages.length, (onPage) =>
+      readUpright(document, this.#rooms.ocr, { signal, timeoutMs, atOnce: 2 * workers, onPage }),
     );
   }
 
@@ -348,7 +353,7 @@ export class AnonymizeFlow {
       base,
       regions,
     }: {
-      readonly document: DecodedDocument;
+      readonly document: UprightDocument;
       readonly base: readonly RasterImage[];
       readonly regions: readonly ImageRegion[];
     },
@@ -392,7 +397,11 @@ export class AnonymizeFlow {
         document,
         (pseudonymizer) =>
           improve(painting, current, { pseudonymizer, pageTexts, mayAdd: round <= addingRounds, signal }),
-        () => painting.regions.map((region) => region.replacement),
+        () =>
+          replacementsAsTheyCame(
+            document,
+            painting.regions.map((region) => region.replacement),
+          ),
         signal,
       );
       if (left === 0) return { painting, proof, rounds: round };
@@ -400,14 +409,14 @@ export class AnonymizeFlow {
   }
 
   #encode(
-    document: DecodedDocument,
+    document: UprightDocument,
     painting: Painting,
     format: DocumentFormat,
     clock: StageClock,
     signal: AbortSignal,
   ) {
     return clock.run("encode", 1, async (step) => {
-      const pages = document.pages.map((page, index) => ({ ...page, image: painting.pages[index]! }));
+      const pages = await pagesAsTheyCame(document, painting.pages);
       const { quality } = this.config.output;
       const settings = { quality: quality === "same" ? (document.quality ?? 95) : quality };
       const data = await encodeDocument(pages, format, { ...settings, signal });

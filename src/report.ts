@@ -101,7 +101,17 @@ export const reportSchema = z.object({
     format: z.string(),
     bytes: count,
     sha256,
-    pages: z.array(z.object({ index: count, width: count, height: count })),
+    pages: z.array(
+      z.object({
+        index: count,
+        width: count,
+        height: count,
+        turned: z
+          .literal([90, 180, 270])
+          .optional()
+          .describe("Degrees clockwise by which a page that was not upright was turned to be read, and turned back."),
+      }),
+    ),
   }),
   output: z.object({ format: z.string(), bytes: count, sha256 }),
   proven: z.boolean(),

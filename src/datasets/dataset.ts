@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import sharp from "sharp";
 import { resolveInside } from "../documents/inside-folder.ts";
 import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
+import { inParallel } from "../in-parallel.ts";
 import { type ManifestFault, readManifest } from "./manifest.ts";
 import type { ManifestRecord, Region, Split } from "./manifest-types.ts";
 import { pause } from "./pause.ts";
@@ -178,18 +179,4 @@ class Skips {
         reason: `line ${fault.line}: ${fault.field === "" ? "" : `${fault.field}: `}${fault.reason}`,
       });
   }
-}
-
-/** Results in the order of the items, at most `limit` at a time. */
-async function inParallel<T, R>(items: readonly T[], limit: number, work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = new Array(items.length);
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < items.length) {
-      const index = next++;
-      results[index] = await work(items[index]!);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
-  return results;
 }

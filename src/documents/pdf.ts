@@ -79,8 +79,10 @@ function pixelsOf(name: string, page: PageSize, index: number, limits: DocumentL
   const wanted = page.dpi === null ? drawnDpi : Math.min(scanDpi[1], Math.max(scanDpi[0], page.dpi));
   // Posters: as many pixels as are allowed.
   const most = Math.sqrt(Math.min(limits.maxPixels, limits.maxDecodedBytes / 3) / (width * height)) * 72;
-  const dpi = Math.min(wanted, most * 0.999);
-  const side = (points: number): number => Math.max(1, Math.round((points / 72) * dpi));
+  const dpi = Math.min(wanted, most);
+  // Rounded up it would be one row too many.
+  const whole = dpi < wanted ? Math.floor : Math.round;
+  const side = (points: number): number => Math.max(1, whole((points / 72) * dpi));
   const size = { width: side(width), height: side(height) };
   checkLimit(
     limits,

@@ -11,6 +11,7 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, open, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { z } from "zod";
 import {
   type Anonymizer,
   type Claim,
@@ -46,6 +47,18 @@ interface Line extends Facts {
   readonly settings: string;
   readonly claims: readonly Claim[];
 }
+
+const lineSchema: z.ZodType<Line> = z.object({
+  output: z.string(),
+  output_sha256: z.string(),
+  input_sha256: z.string(),
+  settings: z.string(),
+  proven: z.boolean(),
+  unproven_because: z.array(z.string()),
+  confidence: z.number(),
+  entities: z.record(z.string(), z.number()),
+  claims: z.array(z.tuple([z.string(), z.string()])),
+});
 
 const name = ".anonymizer-run.jsonl";
 
@@ -88,12 +101,11 @@ export class Journal {
   #read(text: string): void {
     let line: Line;
     try {
-      line = JSON.parse(text) as Line;
+      line = lineSchema.parse(JSON.parse(text));
     } catch {
-      // Cut off by a kill: its document is done again.
+      // Cut off by a kill, or damaged: its document is done again.
       return;
     }
-    if (typeof line?.output !== "string" || !Array.isArray(line.claims)) return;
     this.#remember(line);
     this.#claims.push(...line.claims);
   }

@@ -40,9 +40,18 @@ export async function reviewFinished(job: Job, places: Places, work: Run): Promi
   if (places.report === undefined) return;
   const there = await stat(join(folderOf(work.out!), ...pageOf(job))).catch(() => undefined);
   if (there !== undefined && !work.options.previewOriginals) return;
-  const report = reportSchema.safeParse(JSON.parse(await readFile(places.report, "utf8")));
+  const report = reportSchema.safeParse(parsed(await readFile(places.report, "utf8")));
   if (!report.success) return;
   await review(job, work, report.data, report.data.proven ? await readFile(places.output) : undefined);
+}
+
+/** Undefined where it is no JSON: a report that somebody has changed. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 export async function writeReviewIndex(out: string, outcomes: readonly Outcome[], jobs: readonly Job[]): Promise<void> {
