@@ -12,6 +12,7 @@ export { convertAdapter } from "./adapters/convert-adapter.ts";
 export { mergeAdapters } from "./adapters/merge-adapters.ts";
 export { type Diagnosis, diagnose } from "./addon/diagnose.ts";
 export type { DType, TensorData } from "./addon/native-types.ts";
+export { type SamplerName, samplers } from "./addon/samplers.ts";
 export { Tensor } from "./addon/tensor.ts";
 export { Anonymizer } from "./anonymizer/anonymizer.ts";
 export { configHash } from "./anonymizer/identity.ts";

@@ -5,6 +5,7 @@
  * text of the document, except `entities[].original` when the caller asked for it.
  */
 import { z } from "zod";
+import { samplers } from "./addon/samplers.ts";
 import { entityTypes, zones } from "./detection/entity.ts";
 import { imageRegionTypes } from "./detection/image-regions/image-region.ts";
 import { coverMethods } from "./inpainting/cover-regions.ts";
@@ -117,7 +118,13 @@ export const reportSchema = z.object({
   proven: z.boolean(),
   unproven_because: z.array(z.string()).describe("Empty when proven."),
   confidence: share,
-  engine: z.object({ requested: z.string(), chosen: engineName, reason: z.string() }),
+  engine: z.object({
+    requested: z.string(),
+    chosen: engineName,
+    reason: z.string(),
+    sampler: z.enum(samplers).optional().describe("Of the diffusion engine."),
+    steps: count.optional(),
+  }),
   reading: z
     .object({ requested: z.string(), chosen: z.string(), reason: z.string(), verifiers: z.array(z.string()) })
     .describe("The OCR engine that read the input, and every one that read the result."),

@@ -60,11 +60,11 @@ Napi::Value PipelineWrap::generate(const Napi::CallbackInfo& info) {
     if (!batch->masks.defined() || !batch->glyphs.defined())
       throw CodedError("ERR_INVALID_ARGUMENT", "generate needs masks and glyphs");
     const ObjectReader reader(info[1], "options");
-    if (reader.string("sampler") != "ddim") throw CodedError("ERR_INVALID_ARGUMENT", "options.sampler must be ddim");
     auto seeds = std::make_shared<std::vector<uint64_t>>(seeds_from_js(reader.raw("seeds"), "options.seeds"));
     if (seeds->size() != batch->ids.size())
       throw CodedError("ERR_INVALID_ARGUMENT", "options.seeds must hold one seed for each sample");
     SamplingOptions options;
+    options.sampler = parse_sampler(reader.string("sampler"), "options.sampler");
     options.steps = reader.integer("steps");
     options.guidance_scale = reader.number("guidanceScale");
     options.strength = reader.number("strength");

@@ -5,27 +5,21 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/error.h"
-
 namespace anonymizer {
 
 Ddim::Ddim(const NoiseSchedule& schedule, int64_t steps, double strength, Prediction prediction)
     : prediction_(prediction) {
-  if (steps < 1 || steps > NoiseSchedule::kTrainSteps) {
-    throw CodedError("ERR_INVALID_ARGUMENT",
-                     "The number of sampling steps must be 1 … 1000, not " + std::to_string(steps));
-  }
-  if (!(strength > 0 && strength <= 1)) throw CodedError("ERR_INVALID_ARGUMENT", "The strength must be in (0, 1]");
+  const int64_t run = checked_steps(steps, NoiseSchedule::kTrainSteps, strength);
   const at::Tensor host = schedule.alphas_cumprod().to(at::kCPU).contiguous();
   alphas_cumprod_.assign(host.const_data_ptr<float>(), host.const_data_ptr<float>() + host.numel());
   stride_ = NoiseSchedule::kTrainSteps / steps;
-  const int64_t run = std::min(static_cast<int64_t>(static_cast<double>(steps) * strength), steps);
-  for (int64_t k = std::max<int64_t>(run, 1) - 1; k >= 0; --k) {
+  for (int64_t k = run - 1; k >= 0; --k) {
     timesteps_.push_back(std::min(k * stride_ + 1, NoiseSchedule::kTrainSteps - 1));
   }
 }
 
-at::Tensor Ddim::step(const at::Tensor& model_output, int64_t timestep, const at::Tensor& sample) const {
+at::Tensor Ddim::step(const at::Tensor& model_output, size_t k, const at::Tensor& sample) {
+  const int64_t timestep = timesteps_[k];
   const int64_t previous = timestep - stride_;
   const double alpha = alphas_cumprod_[static_cast<size_t>(timestep)];
   const double alpha_previous = alphas_cumprod_[static_cast<size_t>(std::max<int64_t>(previous, 0))];

@@ -78,7 +78,8 @@ at::Tensor InpaintingModel::sample(const at::Tensor& images, const at::Tensor& m
                                    const std::function<at::Tensor(at::IntArrayRef)>& noise,
                                    const SamplingOptions& options, const AbortFlag& abort) {
   torch::NoGradGuard no_grad;
-  const Ddim ddim(schedule_, options.steps, options.strength, options_.prediction);
+  const std::unique_ptr<Sampler> sampler =
+      make_sampler(options.sampler, schedule_, options.steps, options.strength, options_.prediction);
   const at::Tensor masked = masked_latents(images, masks);
   abort.check();
   const at::Tensor mask = mask_to_latents(masks, masked.size(2), masked.size(3));
@@ -90,13 +91,13 @@ at::Tensor InpaintingModel::sample(const at::Tensor& images, const at::Tensor& m
   at::Tensor latents = noise(masked.sizes()).to(device_);
   if (options.strength < 1) {
     const at::Tensor start =
-        at::full({batch}, ddim.timesteps().front(), at::TensorOptions().dtype(at::kLong).device(device_));
+        at::full({batch}, sampler->timesteps().front(), at::TensorOptions().dtype(at::kLong).device(device_));
     latents = schedule_.add_noise(encode(images).mean * options_.scaling_factor, latents, start);
   }
-  const auto total = static_cast<int64_t>(ddim.timesteps().size());
+  const auto total = static_cast<int64_t>(sampler->timesteps().size());
   for (int64_t k = 0; k < total; ++k) {
     abort.check();
-    const int64_t t = ddim.timesteps()[static_cast<size_t>(k)];
+    const int64_t t = sampler->timesteps()[static_cast<size_t>(k)];
     at::Tensor output;
     if (guided) {
       const at::Tensor timesteps = at::full({2 * batch}, t, at::TensorOptions().dtype(at::kLong).device(device_));
@@ -108,7 +109,7 @@ at::Tensor InpaintingModel::sample(const at::Tensor& images, const at::Tensor& m
       const at::Tensor timesteps = at::full({batch}, t, at::TensorOptions().dtype(at::kLong).device(device_));
       output = predict(latents, mask, masked, timesteps, text);
     }
-    latents = ddim.step(output, t, latents);
+    latents = sampler->step(output, static_cast<size_t>(k), latents);
     if (options.on_step) options.on_step(k + 1, total);
   }
   return latents;

@@ -4,9 +4,9 @@
 #include <functional>
 #include <optional>
 
-#include "diffusion/ddim.h"
 #include "diffusion/inpainting_inputs.h"
 #include "diffusion/noise_schedule.h"
+#include "diffusion/sampler.h"
 #include "engine/abort_flag.h"
 #include "engine/script_module.h"
 #include "losses/vae_loss.h"
@@ -39,6 +39,7 @@ struct InpaintingModelOptions {
 };
 
 struct SamplingOptions {
+  SamplerKind sampler = SamplerKind::kDdim;
   int64_t steps = 20;
   double guidance_scale = 1;
   double strength = 1;

@@ -1,5 +1,7 @@
 /** The one typed view of the native binary. Values are already checked when they get here; policy lives above. */
 
+import type { SamplerName } from "./samplers.ts";
+
 export type DType = "float32" | "float64" | "float16" | "bfloat16" | "int64" | "int32" | "uint8" | "bool";
 
 /** Typed arrays that carry tensor data; float16 and bfloat16 travel as Uint16Array bit patterns. */
@@ -320,7 +322,8 @@ export interface NativePipelineOptions {
 }
 
 export interface NativeGenerateOptions {
-  readonly sampler: "ddim";
+  /** ERR_INVALID_ARGUMENT for any other name, and for more steps than it can take. */
+  readonly sampler: SamplerName;
   readonly steps: number;
   /** 1 = no guidance. */
   readonly guidanceScale: number;

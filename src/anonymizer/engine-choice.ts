@@ -1,6 +1,7 @@
 /** Decides which engine draws, and says why. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { SamplerName } from "../addon/samplers.ts";
 import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
 import { AnonymizerError, codedError } from "../errors.ts";
 import type { PatchEngine } from "../inpainting/patch.ts";
@@ -10,6 +11,9 @@ export interface EngineChoice {
   readonly requested: "auto" | "diffusion" | "classical";
   readonly chosen: "diffusion" | "classical";
   readonly reason: string;
+  /** Of the diffusion engine. */
+  readonly sampler?: SamplerName;
+  readonly steps?: number;
 }
 
 const parts = ["vae", "unet", "glyph_encoder"] as const;

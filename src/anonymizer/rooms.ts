@@ -117,6 +117,7 @@ async function firstEngine(
         device: config.device,
         precision: config.precision,
         threads: config.threads,
+        sampler: config.diffusion.sampler,
         steps: config.diffusion.steps,
         guidanceScale: config.diffusion.guidance_scale,
         strength: config.diffusion.strength,
@@ -125,6 +126,7 @@ async function firstEngine(
       }),
     );
   });
-  options.logger.info(choice, "engine chosen");
-  return { choice, first: engine };
+  const drawn = engine ? { ...choice, sampler: config.diffusion.sampler, steps: config.diffusion.steps } : choice;
+  options.logger.info(drawn, "engine chosen");
+  return { choice: drawn, first: engine };
 }

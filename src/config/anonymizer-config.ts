@@ -1,5 +1,6 @@
 /** Schema of the anonymizer's configuration (`configs/engine.yaml`). */
 import { z } from "zod";
+import { mostSteps, samplers } from "../addon/samplers.ts";
 import type { EntityType } from "../detection/entity.ts";
 import { leakSimilarity } from "../text/similarity.ts";
 import { customRecognizerSchema, imageRegionsSchema, nerSchema } from "./recognizer-config.ts";
@@ -52,7 +53,8 @@ export const anonymizerSchema = z
       .describe("CPU threads of the diffusion engine; 0 = LibTorch's default."),
     diffusion: z
       .strictObject({
-        steps: positiveInt.max(1000).default(20).describe("DDIM steps."),
+        sampler: z.enum(samplers).default("ddim").describe("How noise becomes the picture."),
+        steps: positiveInt.max(1000).default(20).describe("Sampling steps; dpmpp_2m and unipc take 998 at most."),
         guidance_scale: z.number().min(1).max(50).default(1).describe("Classifier-free guidance; 1 = none."),
         strength: z.number().gt(0).max(1).default(1).describe("1 = from pure noise."),
         batch_size: positiveInt.max(256).default(8).describe("Patches of one forward pass."),
@@ -179,6 +181,11 @@ export const anonymizerSchema = z
   .superRefine((config, context) => {
     if (config.key !== undefined && config.key_file !== undefined) {
       context.addIssue({ code: "custom", path: ["key_file"], message: "stands beside key; give one of the two" });
+    }
+    const most = mostSteps(config.diffusion.sampler);
+    if (config.diffusion.steps > most) {
+      const message = `must be at most ${most} with ${config.diffusion.sampler}`;
+      context.addIssue({ code: "custom", path: ["diffusion", "steps"], message });
     }
     if (config.engine === "diffusion" && config.models === undefined) {
       context.addIssue({

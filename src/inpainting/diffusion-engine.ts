@@ -1,13 +1,17 @@
 /** Draws new texts with the inpainting diffusion model. */
 import sharp from "sharp";
+import type { SamplerName } from "../addon/samplers.ts";
 import { boxHeight } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { throwIfAborted } from "../errors.ts";
 import { InpaintingPipeline, type InpaintingPipelineOptions, type InpaintingRequest } from "./inpainting-pipeline.ts";
 import type { GenerateOptions, Patch, PatchEngine, PatchResult } from "./patch.ts";
+import { bucketed } from "./patches.ts";
 
 export interface DiffusionEngineOptions extends InpaintingPipelineOptions {
-  /** DDIM steps, default 20. */
+  /** Default ddim. */
+  readonly sampler?: SamplerName;
+  /** Sampling steps, default 20. */
   readonly steps?: number;
   readonly guidanceScale?: number;
   readonly strength?: number;
@@ -18,6 +22,8 @@ const textShare = 0.5;
 const defaultHeight = 64;
 /** Widest canvas in multiples of its height. */
 const maxAspect = 8;
+/** Print shows nothing more when it is enlarged further; a canvas larger than that takes is time without use. */
+const mostEnlarged = 4;
 
 /** Where a patch lies on the canvas the model sees. */
 interface Placement {
@@ -34,8 +40,9 @@ interface Placement {
 }
 
 /**
- * Only the patch's own area is computed: it is scaled so that its text has the height the model was trained with, put
- * on a canvas whose width is a multiple of the canvas height, and brought back to page pixels afterwards.
+ * Only the patch's own area is computed: it is scaled so that its text has the height the model was trained with (and no
+ * more than four times its own), put on a canvas that is as high as that takes and as wide as a multiple of its height,
+ * and brought back to page pixels afterwards. Canvases of one size run together.
  *
  * Rejects like InpaintingPipeline.create.
  */
@@ -67,6 +74,7 @@ async function generate(
     });
   }
   const images = await pipeline.generate(requests, {
+    ...(options.sampler === undefined ? {} : { sampler: options.sampler }),
     ...(options.steps === undefined ? {} : { steps: options.steps }),
     ...(options.guidanceScale === undefined ? {} : { guidanceScale: options.guidanceScale }),
     ...(options.strength === undefined ? {} : { strength: options.strength }),
@@ -86,24 +94,24 @@ export function place(
   canvasHeight: number,
   multiple: number,
 ): Placement {
-  const height = Math.ceil(canvasHeight / multiple) * multiple;
-  const unit = Math.max(height, multiple);
-  const maxWidth = maxAspect * unit;
   const mask = patch.maskBox;
   const maskHeight = boxHeight(mask);
   const maskWidth = mask[2] - mask[0];
+  const useful = mostEnlarged * Math.max(boxHeight(patch.textBox) / textShare, maskHeight / 0.9);
+  const height = Math.ceil(Math.min(canvasHeight, bucketed(useful)) / multiple) * multiple;
+  const maxWidth = maxAspect * height;
   // The mask must fit with at least a tenth of the canvas left around it as context.
   const scale = Math.min(
     (textShare * height) / Math.max(1, boxHeight(patch.textBox)),
     (0.9 * height) / maskHeight,
     (0.95 * maxWidth) / maskWidth,
-    16,
+    mostEnlarged,
   );
   const scaledWidth = Math.max(1, Math.round(patch.image.width * scale));
   const scaledHeight = Math.max(1, Math.round(patch.image.height * scale));
   const wanted = Math.min(scaledWidth, maxWidth);
   const needed = Math.max(wanted, maskWidth * scale * 1.05);
-  const width = Math.min(maxWidth, Math.max(unit, Math.ceil(needed / unit) * unit));
+  const width = Math.min(maxWidth, Math.max(height, Math.ceil(needed / height) * height));
   const centre = (low: number, high: number, size: number): number => Math.round(size / 2 - ((low + high) / 2) * scale);
   return {
     scale,

@@ -4,6 +4,7 @@ import { type AdapterRequest, checkWeight, nativeAdapter, openAdapters } from ".
 import { loadNative } from "../addon/binding.ts";
 import { resolveDevice } from "../addon/devices.ts";
 import type { NativeBatch, NativePipeline } from "../addon/native-types.ts";
+import type { SamplerName } from "../addon/samplers.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
 import type { InpaintingFacts } from "../models/inpainting-facts.ts";
@@ -45,7 +46,9 @@ export interface InpaintingRequest {
 }
 
 export interface SamplingOptions {
-  /** DDIM steps, 1…1000; default 20. */
+  /** Default ddim. */
+  readonly sampler?: SamplerName;
+  /** Sampling steps, 1…1000 (1…998 with dpmpp_2m and unipc); default 20. */
   readonly steps?: number;
   /** Classifier-free guidance (Ho & Salimans 2022); 1 (default) = none. */
   readonly guidanceScale?: number;
@@ -160,7 +163,7 @@ export class InpaintingPipeline {
         const part = indices.map((i) => requests[i]!);
         const { width, height } = part[0]!.image;
         const output = await this.#native.generate(this.#nativeBatch(part), {
-          sampler: "ddim",
+          sampler: options.sampler ?? "ddim",
           steps,
           guidanceScale: options.guidanceScale ?? 1,
           strength,

@@ -2,13 +2,15 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { cropImage } from "../../src/documents/image.ts";
 import { createDiffusionEngine, place } from "../../src/inpainting/diffusion-engine.ts";
 import { InpaintingPipeline } from "../../src/inpainting/inpainting-pipeline.ts";
 import type { Patch, PatchEngine } from "../../src/inpainting/patch.ts";
+import { extractPatch } from "../../src/inpainting/patches.ts";
 import { pageLikeBytes, root } from "../helpers/tiny.ts";
 import { writeTinyPack } from "../helpers/tiny-pack.ts";
+import { entitiesOf } from "../unit/helpers/entities.ts";
 
 let models: string;
 let engine: PatchEngine;
@@ -81,12 +83,62 @@ describe("the diffusion engine", () => {
         64,
         8,
       );
-      expect(at.height).toBe(64);
-      expect(at.width % 64).toBe(0);
+      expect(at.height).toBe(height < 8 ? 32 : 64);
+      expect(at.width % at.height).toBe(0);
       expect(at.width).toBeLessThanOrEqual(512);
       // The whole mask lies on the canvas.
       expect(at.x + 2 * at.scale).toBeGreaterThanOrEqual(-1);
       expect(at.x + (width + 6) * at.scale).toBeLessThanOrEqual(at.width + 1);
+    }
+  });
+});
+
+describe("what is computed", () => {
+  const word = (textHeight: number, textWidth: number) => {
+    const replacement = {
+      entity: { ...entitiesOf("person", ["Jane"])[0]!, box: [200, 200, 200 + textWidth, 200 + textHeight] as const },
+      fake: "Erika",
+    };
+    return extractPatch(page, replacement);
+  };
+
+  it("is the word's own surroundings, also for a model trained on squares of 512 pixels", () => {
+    const patch = word(20, 20);
+    const trainedOn = (height: number) => {
+      const { width, height: high, scale } = place(patch, height, 8);
+      return { width, height: high, scale };
+    };
+    // 20 pixels of text on 64 rows, half of which the text takes.
+    expect(trainedOn(64)).toMatchObject({ width: 128, height: 64, scale: 1.6 });
+    const large = trainedOn(512);
+    expect(large.scale).toBe(4);
+    expect(large.width * large.height).toBeLessThan((512 * 512) / 2);
+  });
+
+  it("is one pass for all regions of a page that need a canvas of one size", async () => {
+    const generate = vi.spyOn(InpaintingPipeline.prototype, "generate");
+    try {
+      const patches = [word(20, 60), word(18, 50), word(22, 64), word(20, 300)];
+      let total = 0;
+      const counted: number[] = [];
+      generate.mockImplementationOnce(function (this: InpaintingPipeline, requests, options) {
+        const onProgress = (_: number, all: number) => {
+          total = all;
+        };
+        counted.push(...requests.map(({ image }) => image.width * image.height));
+        return InpaintingPipeline.prototype.generate.call(this, requests, { ...options, onProgress });
+      });
+      await engine.generate(patches);
+      // One call; two sizes of canvas, so two passes of three steps each.
+      expect(counted).toHaveLength(4);
+      expect(total).toBe(2 * 3);
+      for (const [i, area] of counted.entries()) {
+        const { image, textBox } = patches[i]!;
+        const scale = 32 / (textBox[3] - textBox[1]);
+        expect(area / (image.width * image.height * scale ** 2)).toBeLessThan(2);
+      }
+    } finally {
+      generate.mockRestore();
     }
   });
 });

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { configHash } from "../../src/anonymizer/identity.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { parseOverrides } from "../../src/config/overrides.ts";
 import { type ConfigKind, configJsonSchema, configKinds } from "../../src/config/schemas.ts";
@@ -78,6 +79,32 @@ describe("shipped configurations", () => {
     const fromFile = await loadConfig(join(configs, "engine.yaml"), "anonymizer");
     expect(fromFile).toEqual(await loadConfig({}, "anonymizer"));
     expect([...fromFile.types].sort()).toEqual([...entityTypes].sort());
+  });
+});
+
+describe("the sampler of the diffusion engine", () => {
+  it("is one of three, and takes no more steps than it can", async () => {
+    for (const diffusion of [
+      { sampler: "euler" },
+      { sampler: "dpmpp_2m", steps: 999 },
+      { sampler: "unipc", steps: 999 },
+    ]) {
+      const error = await failure(loadConfig({ diffusion } as never, "anonymizer"));
+      expect(error.code).toBe("ERR_CONFIG_INVALID");
+      expect(error.message).toMatch(/diffusion\.(sampler|steps)/);
+    }
+    for (const sampler of ["ddim", "dpmpp_2m", "unipc"] as const)
+      expect((await loadConfig({ diffusion: { sampler } }, "anonymizer")).diffusion).toMatchObject({
+        sampler,
+        steps: 20,
+      });
+    expect((await loadConfig({ diffusion: { steps: 1000 } }, "anonymizer")).diffusion.sampler).toBe("ddim");
+  });
+
+  it("changes the hash of the configuration", async () => {
+    const hash = async (sampler: "ddim" | "unipc") =>
+      configHash(await loadConfig({ diffusion: { sampler } }, "anonymizer"));
+    expect(await hash("unipc")).not.toBe(await hash("ddim"));
   });
 });
 

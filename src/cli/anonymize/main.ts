@@ -1,6 +1,6 @@
 /** The command line `anonymizer`: reads the arguments, runs one command, gives the exit code. */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { packageVersion } from "../../index.ts";
+import { packageVersion, samplers } from "../../index.ts";
 import { printError, type Terminal, toCoded } from "../terminal.ts";
 import { type DetectOptions, detect } from "./detect.ts";
 import { type DoctorOptions, doctor } from "./doctor.ts";
@@ -105,6 +105,7 @@ function withSettings(command: Command): Command {
   return command
     .option("--config <file>", "YAML configuration")
     .addOption(new Option("--engine <engine>", "what draws").choices(["auto", "diffusion", "classical"]))
+    .addOption(new Option("--sampler <sampler>", "how the diffusion engine samples").choices(samplers))
     .option("--models <dir>", "folder with the model folders vae, unet and glyph_encoder")
     .addOption(new Option("--ocr <engine>", "what reads").choices(["auto", "tesseract", "ppocr"]))
     .option("--types <list>", "what to replace, comma-separated: person,company,…")

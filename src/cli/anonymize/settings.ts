@@ -6,6 +6,7 @@ import { type AnonymizerConfig, codedError, entityTypes, loadConfig, parseOverri
 export interface SettingsOptions {
   readonly config?: string;
   readonly engine?: string;
+  readonly sampler?: string;
   readonly ocr?: string;
   readonly models?: string;
   readonly types?: string;
@@ -22,6 +23,7 @@ export interface SettingsOptions {
 export function loadSettings(options: SettingsOptions): Promise<AnonymizerConfig> {
   const overrides: Record<string, unknown> = {};
   if (options.engine !== undefined) overrides["engine"] = options.engine;
+  if (options.sampler !== undefined) overrides["diffusion.sampler"] = options.sampler;
   if (options.ocr !== undefined) overrides["ocr.engine"] = options.ocr;
   if (options.models !== undefined) overrides["models"] = options.models;
   if (options.types !== undefined) overrides["types"] = parseTypes(options.types);

@@ -1,7 +1,8 @@
-"""Sampling with diffusers' DDIMScheduler under SD2's configuration, from given noise to the image.
+"""Sampling with one of diffusers' schedulers under SD2's configuration, from given noise to the image.
 
 input.json
   vae, unet, glyphEncoder: model folders; predictionType; maskedFill; scalingFactor; precision
+  sampler: ddim (default), dpmpp_2m, unipc
   steps; guidanceScale (1 = none); strength (1 = pure noise)
 input.safetensors
   images, masks, glyphs, text_projection.*: as unet_loss.py has them; noise float32 [B,C,h,w]
@@ -26,7 +27,10 @@ def timesteps_of(schedule, options):
     """As diffusers' image-to-image and inpainting pipelines cut them by the strength."""
     schedule.set_timesteps(options["steps"])
     kept = min(int(options["steps"] * options.get("strength", 1.0)), options["steps"])
-    return schedule.timesteps[max(options["steps"] - kept, 0) :]
+    first = max(options["steps"] - kept, 0)
+    if hasattr(schedule, "set_begin_index"):
+        schedule.set_begin_index(first)
+    return schedule.timesteps[first:]
 
 
 def sample(models, schedule, options, tensors, timesteps):
@@ -47,7 +51,7 @@ def sample(models, schedule, options, tensors, timesteps):
         if scale != 1:
             unguided = models.predict(latents, mask, masked, t, torch.zeros_like(condition))
             output = unguided + scale * (output - unguided)
-        latents = schedule.step(output, timestep, latents, eta=0.0).prev_sample
+        latents = schedule.step(output, timestep, latents).prev_sample
         after.append(latents)
     return latents, after
 
@@ -59,7 +63,7 @@ def program(options, tensors):
     if "unet" not in options:
         latents, after = tensors["noise"].to(dtype), []
         for timestep, output in zip(timesteps, tensors["outputs"].to(dtype), strict=True):
-            latents = schedule.step(output, timestep, latents, eta=0.0).prev_sample
+            latents = schedule.step(output, timestep, latents).prev_sample
             after.append(latents)
         return values, {"latents": latents, "steps": torch.stack(after)}
     models = Models(options, tensors, dtype)

@@ -1,7 +1,7 @@
 """The inpainting model's inputs, as diffusers' inpainting pipeline and DiffUTE prepare them; SD2's schedulers."""
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, UniPCMultistepScheduler
 from reference_io import images_of, load_model, masks_of
 from torch import nn
 
@@ -13,13 +13,20 @@ def training_schedule(options):
 
 
 def sampling_schedule(options):
-    return DDIMScheduler(
-        **SCHEDULE,
-        set_alpha_to_one=False,
-        steps_offset=1,
-        timestep_spacing="leading",
-        prediction_type=options.get("predictionType", "epsilon"),
-    )
+    """options["sampler"]: ddim (default), dpmpp_2m or unipc."""
+    shared = {
+        **{name: value for name, value in SCHEDULE.items() if name != "clip_sample"},
+        "steps_offset": 1,
+        "timestep_spacing": "leading",
+        "prediction_type": options.get("predictionType", "epsilon"),
+    }
+    match options.get("sampler", "ddim"):
+        case "ddim":
+            return DDIMScheduler(**shared, clip_sample=False, set_alpha_to_one=False)
+        case "dpmpp_2m":
+            return DPMSolverMultistepScheduler(**shared, algorithm_type="dpmsolver++", solver_order=2, lower_order_final=True)
+        case "unipc":
+            return UniPCMultistepScheduler(**shared, solver_order=2, solver_type="bh2")
 
 
 class Models(nn.Module):

@@ -1,0 +1,33 @@
+#include "diffusion/multistep_sampler.h"
+
+#include <ATen/Functions.h>
+
+#include <cmath>
+#include <limits>
+
+namespace anonymizer {
+
+MultistepSampler::MultistepSampler(const NoiseSchedule& schedule, int64_t steps, double strength,
+                                   Prediction prediction)
+    : prediction_(prediction) {
+  // With more, the first timestep would lie beyond the schedule.
+  const int64_t run = checked_steps(steps, NoiseSchedule::kTrainSteps - 2, strength);
+  const at::Tensor host = schedule.alphas_cumprod().to(at::kCPU).contiguous();
+  const float* alphas_cumprod = host.const_data_ptr<float>();
+  const int64_t stride = NoiseSchedule::kTrainSteps / (steps + 1);
+  for (int64_t k = run; k >= 1; --k) {
+    const int64_t timestep = k * stride + 1;
+    timesteps_.push_back(timestep);
+    const double kept = alphas_cumprod[timestep];
+    levels_.push_back({std::sqrt(kept), std::sqrt(1 - kept), 0.5 * std::log(kept / (1 - kept))});
+  }
+  levels_.push_back({1, 0, std::numeric_limits<double>::infinity()});
+}
+
+at::Tensor MultistepSampler::original(const at::Tensor& model_output, size_t k, const at::Tensor& sample) const {
+  const Level& at_k = levels_[k];
+  return prediction_ == Prediction::kEpsilon ? (sample - at_k.sigma * model_output) / at_k.alpha
+                                             : at_k.alpha * sample - at_k.sigma * model_output;
+}
+
+}  // namespace anonymizer
