@@ -20,6 +20,7 @@ type Family =
   | "resource"
   | "vault"
   | "io"
+  | "store"
   | "abort"
   | "usage";
 
@@ -270,6 +271,66 @@ const definitions = {
     meaning: "A path leads outside the folder it must stay in.",
     cure: "Use a relative path without `..` and without links that leave the folder.",
   },
+  ERR_STORE_ADDRESS: {
+    family: "store",
+    meaning: "The address of a store or of a model in it is not valid.",
+    cure: "Write r2://BUCKET/PREFIX, s3://BUCKET/PREFIX or file:///FOLDER; for a model add /NAME@VERSION or /NAME@TAG.",
+  },
+  ERR_STORE_CREDENTIALS: {
+    family: "store",
+    meaning: "The credentials of a store are missing or incomplete, or others can read the file they stand in.",
+    cure: "Set R2_ACCOUNT_ID, R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY (s3://: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or name a file of such lines with mode 600 in ANONYMIZER_STORE_CREDENTIALS.",
+  },
+  ERR_STORE_DENIED: {
+    family: "store",
+    meaning: "The store knows these credentials not at all, or not for this.",
+    cure: "Check the credentials, what they are allowed to do, and this machine's clock.",
+  },
+  ERR_STORE_NOT_FOUND: {
+    family: "store",
+    meaning: "The bucket, object, model or version does not exist.",
+    cure: "Check the name; `npx anonymizer models list STORE` shows what there is.",
+  },
+  ERR_STORE_KEY: {
+    family: "store",
+    meaning: "The key of an object is not valid or leads outside the store's prefix.",
+    cure: "Use a relative key of plain names with `/` between them, at most 1,024 bytes in all.",
+  },
+  ERR_STORE_CONFLICT: {
+    family: "store",
+    meaning: "Somebody else wrote the object meanwhile, or it exists and must not be replaced. Nothing was changed.",
+    cure: "Look at what stands there now, then try again.",
+  },
+  ERR_STORE_DAMAGED: {
+    family: "store",
+    meaning: "What was read is not what was written: its SHA-256 or size differs. It was not kept.",
+    cure: "Try again; if it persists, write the object again from its source.",
+  },
+  ERR_STORE_CHANGED: {
+    family: "store",
+    meaning: "A file changed while it was uploaded.",
+    cure: "Upload it again when nobody writes to it.",
+  },
+  ERR_STORE_LIMIT: {
+    family: "store",
+    meaning: "An object is larger than allowed.",
+    cure: "Split it, or raise the limit named in the message.",
+  },
+  ERR_STORE_UNAVAILABLE: {
+    family: "store",
+    meaning: "The store could not be reached or failed again and again.",
+    cure: "Check network and endpoint, then try again: uploads and downloads go on where they stopped.",
+  },
+  ERR_STORE_REFUSED: {
+    family: "store",
+    meaning: "The store refused the request.",
+    cure: "The message has the store's reason.",
+  },
+  ERR_MODEL_VERSION: {
+    family: "store",
+    meaning: "This version or tag of a model is taken, or was deleted; versions never change.",
+    cure: "Push under a new version, or choose another tag.",
+  },
   ERR_ABORTED: {
     family: "abort",
     meaning: "The work was stopped by its AbortSignal.",
@@ -362,6 +423,10 @@ export class VaultError extends AnonymizerError {
 export class FileError extends AnonymizerError {
   override name = "FileError";
 }
+/** An object store or model registry can't be used. */
+export class StoreError extends AnonymizerError {
+  override name = "StoreError";
+}
 /** Stopped by an AbortSignal. `name` is "AbortError", as the web platform's. */
 export class AbortError extends AnonymizerError {
   override name = "AbortError";
@@ -384,6 +449,7 @@ const classes: Record<Family, typeof AnonymizerError> = {
   resource: ResourceError,
   vault: VaultError,
   io: FileError,
+  store: StoreError,
   abort: AbortError,
   usage: UsageError,
 };

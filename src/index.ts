@@ -93,6 +93,25 @@ export {
   writePreviewIndex,
   writePreviewPage,
 } from "./preview/write-preview.ts";
+export {
+  downloadFolder,
+  type FolderOptions,
+  type FolderProgress,
+  type FolderReport,
+  uploadFolder,
+} from "./registry/folders.ts";
+export type {
+  DownloadOptions,
+  ObjectInfo,
+  ObjectStore,
+  RequestOptions,
+  RetryOptions,
+  StoreOptions,
+  TransferProgress,
+  UploadOptions,
+  WriteOptions,
+} from "./registry/object-store.ts";
+export { openObjectStore } from "./registry/open-store.ts";
 export type { Claim } from "./replacement/owners.ts";
 export type { Replacement } from "./replacement/replacement.ts";
 export type { Vault, VaultEntry, VaultQuery } from "./replacement/vault.ts";

@@ -28,6 +28,9 @@ const secretFields = [
   "apiKey",
   "accessKey",
   "secretKey",
+  "accessKeyId",
+  "secretAccessKey",
+  "sessionToken",
 ];
 const documentFields = ["text", "texts", "original", "originals", "fake", "fakes", "allow", "deny"];
 const depths = ["", "*.", "*.*.", "*.*.*."];
