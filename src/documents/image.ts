@@ -49,7 +49,8 @@ export function cropImage(image: RasterImage, box: Box): RasterImage {
   return { data, width, height };
 }
 
-export const copyImage = (image: RasterImage): RasterImage => ({ ...image, data: image.data.slice() });
+// Not slice(): of a Buffer, which decoding gives, that is a view of the same memory.
+export const copyImage = (image: RasterImage): RasterImage => ({ ...image, data: new Uint8Array(image.data) });
 
 /** Writes `patch` into `image` in place with its top left corner at integer (x, y); it must fit. */
 export function pasteImage(image: RasterImage, patch: RasterImage, x: number, y: number): void {

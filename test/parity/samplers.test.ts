@@ -80,7 +80,6 @@ describe("multistep samplers", () => {
           latents.data as Float32Array,
           reference.tensors["latents"]!.data as Float32Array,
         );
-        console.log(options, apart);
         expect(apart).toBeLessThan(1e-5);
         const images = await pipeline.generate({ ...batch, noise }, sampling);
         const wanted = reference.tensors["images"]!.data as Uint8Array;
@@ -144,7 +143,9 @@ describe("multistep samplers", () => {
         { ...options, sampler: "dpmpp_2m" as const, steps: 0 },
         { ...options, sampler: "dpmpp_2m" as const, strength: 0 },
       ])
-        await expect(pipeline.generate(batch, wrong)).rejects.toMatchObject({ code: "ERR_INVALID_ARGUMENT" });
+        await expect((async () => pipeline.generate(batch, wrong))()).rejects.toMatchObject({
+          code: "ERR_INVALID_ARGUMENT",
+        });
     } finally {
       await pipeline.close();
     }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { psnr, ssim } from "../../bench/image-similarity.ts";
 import type { Box } from "../../src/documents/geometry.ts";
-import type { RasterImage } from "../../src/documents/image.ts";
+import { copyImage, type RasterImage } from "../../src/documents/image.ts";
 import { random } from "../helpers/tiny.ts";
 
 const filled = (width: number, height: number, value: (x: number, y: number) => number): RasterImage => {
@@ -14,6 +14,12 @@ const noisy = (width: number, height: number, seed: number): RasterImage => {
   return filled(width, height, () => Math.floor(next() * 256));
 };
 const whole = ({ width, height }: RasterImage): Box => [0, 0, width, height];
+
+it("a copied image has its own pixels, also where they came in a Buffer", () => {
+  const image = { data: Buffer.alloc(12, 7), width: 2, height: 2 };
+  copyImage(image).data.fill(0);
+  expect(image.data[0]).toBe(7);
+});
 
 describe("image similarity", () => {
   it("is full for equal images, also where the box is lower than a window", () => {
