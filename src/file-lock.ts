@@ -45,7 +45,7 @@ export async function lockFile(path: string, { waitMs = 30_000, signal }: LockOp
       );
       if (taken) break;
       const holder = await readFile(path, "utf8").catch(() => "");
-      if (holder !== "" && !(await lives(holder))) await removeStale(path, holder);
+      if (holder !== "" && !(await lockHolderLives(holder))) await removeStale(path, holder);
       else if (performance.now() >= until) throw lockedBy(path, holder);
       else await sleep(pollMs, undefined, signal ? { signal } : {}).catch(() => throwIfAborted(signal));
     }
@@ -66,8 +66,8 @@ export async function lockFile(path: string, { waitMs = 30_000, signal }: LockOp
   };
 }
 
-/** Whether the process that wrote this lock lives. Process ids come again (in a container at once), start times don't. */
-async function lives(holder: string): Promise<boolean> {
+/** Whether the process that wrote this lock (its content) lives. Process ids come again (in a container at once), start times don't. */
+export async function lockHolderLives(holder: string): Promise<boolean> {
   const [pid, start] = holder.split(" ");
   return processLives(Number(pid)) && (await startOf(Number(pid))) === start;
 }

@@ -100,6 +100,20 @@ export {
   type FolderReport,
   uploadFolder,
 } from "./registry/folders.ts";
+export type { CacheOptions } from "./registry/model-cache.ts";
+export { type ModelAddress, parseModelAddress } from "./registry/model-manifest.ts";
+export {
+  type GarbageReport,
+  ModelRegistry,
+  type ModelVersion,
+  type PulledModel,
+  type PullOptions,
+  type PushedModel,
+  type PushOptions,
+  pullModel,
+  type RegistryOptions,
+  type VerifiedModel,
+} from "./registry/model-registry.ts";
 export type {
   DownloadOptions,
   ObjectInfo,
@@ -112,6 +126,7 @@ export type {
   WriteOptions,
 } from "./registry/object-store.ts";
 export { openObjectStore } from "./registry/open-store.ts";
+export { isStoreAddress } from "./registry/store-address.ts";
 export type { Claim } from "./replacement/owners.ts";
 export type { Replacement } from "./replacement/replacement.ts";
 export type { Vault, VaultEntry, VaultQuery } from "./replacement/vault.ts";

@@ -30,11 +30,13 @@ export async function missingParts(folder: string): Promise<string[]> {
 
 /**
  * The diffusion engine where it is asked for, or where `auto` finds a model pack and the engine starts; else none,
- * with the reason. Asked for by name it must work: rejects with ERR_MODEL_NOT_FOUND or the engine's own error.
+ * with the reason. Asked for by name it must work: rejects with ERR_MODEL_NOT_FOUND, the engine's own error, or that of
+ * `locate`, which finds the folder of what `models` names.
  */
 export async function chooseEngine(
   config: Pick<AnonymizerConfig, "engine" | "models">,
   start: (models: string) => Promise<PatchEngine>,
+  locate: (models: string) => Promise<string> = async (models) => models,
 ): Promise<{ choice: EngineChoice; engine: PatchEngine | undefined }> {
   const requested = config.engine;
   const classical = (reason: string) => ({
@@ -42,11 +44,23 @@ export async function chooseEngine(
     engine: undefined,
   });
   if (requested === "classical") return classical("asked for");
-  const { models } = config;
-  if (models === undefined) {
+  const { models: named } = config;
+  if (named === undefined) {
     if (requested === "diffusion")
       throw codedError("ERR_MODEL_NOT_FOUND", "engine is diffusion but no models folder is set");
     return classical("no models folder is set");
+  }
+  const mayFail = (error: unknown, what: string) => {
+    const stopped = error instanceof AnonymizerError && error.code === "ERR_ABORTED";
+    if (requested === "diffusion" || stopped) throw error;
+    const why = error instanceof AnonymizerError ? `${error.code}: ${error.message}` : "unknown error";
+    return classical(`${what}: ${why}`);
+  };
+  let models: string;
+  try {
+    models = await locate(named);
+  } catch (error) {
+    return mayFail(error, `${named} can't be had`);
   }
   const missing = await missingParts(models);
   if (missing.length > 0) {
@@ -64,9 +78,6 @@ export async function chooseEngine(
     const reason = requested === "diffusion" ? "asked for" : "a model pack is installed and LibTorch loads";
     return { choice: { requested, chosen: "diffusion", reason }, engine };
   } catch (error) {
-    const stopped = error instanceof AnonymizerError && error.code === "ERR_ABORTED";
-    if (requested === "diffusion" || stopped) throw error;
-    const why = error instanceof AnonymizerError ? `${error.code}: ${error.message}` : "unknown error";
-    return classical(`the diffusion engine does not start: ${why}`);
+    return mayFail(error, "the diffusion engine does not start");
   }
 }

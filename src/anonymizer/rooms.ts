@@ -6,6 +6,8 @@ import type { OcrEngine } from "../detection/ocr.ts";
 import { createClassicalEngine } from "../inpainting/classical-engine.ts";
 import type { PatchEngine } from "../inpainting/patch.ts";
 import { createSolidEngine } from "../inpainting/solid-engine.ts";
+import { pullModel } from "../registry/model-registry.ts";
+import { isStoreAddress } from "../registry/store-address.ts";
 import { createPseudonymizer, type Pseudonymizer } from "../replacement/pseudonyms.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { chooseEngine, type EngineChoice } from "./engine-choice.ts";
@@ -39,6 +41,8 @@ export interface CustomParts {
   readonly patchEngine?: PatchEngine;
 }
 
+type Own = <T extends { close(): Promise<void> }>(part: T) => T;
+
 export interface OpenOptions {
   readonly logger: Logger;
   readonly signal?: AbortSignal;
@@ -52,7 +56,7 @@ export async function openRooms(
   options: OpenOptions,
 ): Promise<Rooms> {
   const opened: { close(): Promise<void> }[] = [];
-  const own = <T extends { close(): Promise<void> }>(part: T): T => {
+  const own: Own = (part) => {
     opened.push(part);
     return part;
   };
@@ -97,10 +101,19 @@ function customReading({ ocr, verifier }: CustomParts): ReadingEngines | undefin
   return { choice: { requested: "custom", chosen: ocr.name, reason: "brought by the caller", verifiers }, ocr, others };
 }
 
+/** The folder itself, or that of the cache where the address of a registry is given; it is kept while this is open. */
+async function locateModels(models: string, own: Own, { logger, signal }: OpenOptions): Promise<string> {
+  if (!isStoreAddress(models)) return models;
+  const pulled = await pullModel(models, { logger, ...(signal && { signal }) });
+  own({ close: pulled.release });
+  logger.info({ model: pulled.name, version: pulled.version, stale: pulled.stale }, "models are in the cache");
+  return pulled.folder;
+}
+
 async function firstEngine(
   config: AnonymizerConfig,
   custom: CustomParts,
-  own: (part: PatchEngine) => PatchEngine,
+  own: Own,
   options: OpenOptions,
 ): Promise<{ choice: EngineChoice; first: PatchEngine | undefined }> {
   if (custom.patchEngine) {
@@ -108,7 +121,7 @@ async function firstEngine(
     const chosen = name === "diffusion" ? name : "classical";
     return { choice: { requested: config.engine, chosen, reason: "brought by the caller" }, first: custom.patchEngine };
   }
-  const { choice, engine } = await chooseEngine(config, async (models) => {
+  const start = async (models: string): Promise<PatchEngine> => {
     // Loaded only when it is used: it brings LibTorch into the process.
     const { createDiffusionEngine } = await import("../inpainting/diffusion-engine.ts");
     return own(
@@ -125,7 +138,8 @@ async function firstEngine(
         ...(options.signal && { signal: options.signal }),
       }),
     );
-  });
+  };
+  const { choice, engine } = await chooseEngine(config, start, (models) => locateModels(models, own, options));
   const drawn = engine ? { ...choice, sampler: config.diffusion.sampler, steps: config.diffusion.steps } : choice;
   options.logger.info(drawn, "engine chosen");
   return { choice: drawn, first: engine };

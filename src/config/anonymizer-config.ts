@@ -38,7 +38,9 @@ export const anonymizerSchema = z
       .string()
       .min(1)
       .optional()
-      .describe("Folder with the model folders vae, unet and glyph_encoder; needed by the diffusion engine."),
+      .describe(
+        "Folder with the model folders vae, unet and glyph_encoder, or their address in a registry (r2://BUCKET/PREFIX/NAME@VERSION); needed by the diffusion engine.",
+      ),
     device: z
       .string()
       .regex(/^(auto|cpu|cuda(:\d+)?)$/, "must be auto, cpu, cuda or cuda:N")

@@ -116,7 +116,7 @@ function checkConfig(
   const overridden = new Set<string>();
   for (const [key, value] of Object.entries(overrides)) {
     const path = key.split(".");
-    const isPath = pathKeys.some((p) => p.join(".") === key);
+    const isPath = pathKeys.some((p) => p.join(".") === key) && !isAddress(path, value);
     setPath(input, path, isPath && typeof value === "string" ? resolve(value) : value);
     overridden.add(key);
   }
@@ -194,8 +194,14 @@ function mapPath(input: Record<string, unknown>, path: readonly string[], map: (
   if (node === null || typeof node !== "object") return;
   const holder = node as Record<string, unknown>;
   const value = holder[last];
-  if (typeof value === "string" && value !== "" && !isAbsolute(value)) holder[last] = map(value);
+  if (typeof value === "string" && value !== "" && !isAbsolute(value) && !isAddress(path, value)) {
+    holder[last] = map(value);
+  }
 }
+
+/** `models` may name a registry (r2://, s3://, file://) in place of a folder. */
+const isAddress = (path: readonly string[], value: unknown): boolean =>
+  path.join(".") === "models" && typeof value === "string" && /^(r2|s3|file):\/\//i.test(value);
 
 function setPath(input: Record<string, unknown>, path: readonly string[], value: unknown): void {
   let node = input;

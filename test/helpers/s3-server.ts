@@ -2,19 +2,19 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const root = join(import.meta.dirname, "..", "..");
-const server = ["s3-servers", "setup-s3-servers"]
-  .map((folder) => join(root, ".cache", folder, "bin", "moto_server"))
-  .find(existsSync);
+const moto = join(root, ".cache", "s3-servers", "bin", "moto_server");
 
 /** Why tests with a server can't run; undefined when they can. Install: scripts/requirements-s3.txt. */
-export const whyNoS3Server: string | undefined =
-  server === undefined ? "moto is not installed in .cache/s3-servers (scripts/requirements-s3.txt)" : undefined;
+export const whyNoS3Server: string | undefined = !existsSync(moto)
+  ? "moto is not installed in .cache/s3-servers (scripts/requirements-s3.txt)"
+  : undefined;
 if (whyNoS3Server !== undefined) console.log(`- tests against an S3 server: skipped (${whyNoS3Server})`);
 
 export interface S3Server {
@@ -43,7 +43,7 @@ async function freePort(): Promise<number> {
 /** Starts moto with an empty bucket. */
 export async function startS3Server(bucket = "test-bucket"): Promise<S3Server> {
   const port = await freePort();
-  const child: ChildProcess = spawn(server!, ["-H", "127.0.0.1", "-p", String(port)], { stdio: "ignore" });
+  const child: ChildProcess = spawn(moto, ["-H", "127.0.0.1", "-p", String(port)], { stdio: "ignore" });
   const onExit = (): void => void child.kill("SIGKILL");
   process.once("exit", onExit);
   const endpoint = `http://127.0.0.1:${port}`;
@@ -57,6 +57,56 @@ export async function startS3Server(bucket = "test-bucket"): Promise<S3Server> {
     );
     if (made) break;
     if (tries > 300 || child.exitCode !== null) throw new Error("moto_server did not start");
+    await sleep(100);
+  }
+  return {
+    endpoint,
+    environment: environmentFor(endpoint),
+    async stop() {
+      process.off("exit", onExit);
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
+
+const rclone = join(root, ".cache", "s3-servers", "bin", "rclone");
+/** Why tests of signatures can't run: moto takes any, rclone checks them. */
+export const whyNoSignatures: string | undefined = existsSync(rclone)
+  ? undefined
+  : "rclone is not installed in .cache/s3-servers (scripts/requirements-s3.txt)";
+if (whyNoSignatures !== undefined) console.log(`- tests of signatures: skipped (${whyNoSignatures})`);
+
+/** Starts rclone on a folder with an empty bucket. */
+export async function startRclone(folder: string, bucket = "test-bucket"): Promise<S3Server> {
+  const port = await freePort();
+  await mkdir(join(folder, bucket), { recursive: true });
+  const child = spawn(
+    rclone,
+    [
+      "serve",
+      "s3",
+      "--config",
+      "/dev/null",
+      "--addr",
+      `127.0.0.1:${port}`,
+      "--auth-key",
+      `${accessKey},${secretKey}`,
+      folder,
+    ],
+    { stdio: "ignore" },
+  );
+  const onExit = (): void => void child.kill("SIGKILL");
+  process.once("exit", onExit);
+  const endpoint = `http://127.0.0.1:${port}`;
+  for (let tries = 0; ; tries++) {
+    const answers = await fetch(endpoint).then(
+      () => true,
+      () => false,
+    );
+    if (answers) break;
+    if (tries > 300 || child.exitCode !== null) throw new Error("rclone did not start");
     await sleep(100);
   }
   return {
@@ -139,7 +189,6 @@ export async function startProxy(target: string): Promise<FaultyProxy> {
     const fault = proxy.fault(message, body);
     if (fault !== undefined) proxy.injected.set(fault, (proxy.injected.get(fault) ?? 0) + 1);
     if (fault === "503") {
-      proxy.injected.set(fault, proxy.injected.get(fault)!);
       response.writeHead(503, { "content-type": "application/xml" });
       response.end(`<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>slow down</Message></Error>`);
       return;

@@ -18,8 +18,10 @@ import {
   type S3Server,
   secretKey,
   startProxy,
+  startRclone,
   startS3Server,
   whyNoS3Server,
+  whyNoSignatures,
 } from "../helpers/s3-server.ts";
 import { root } from "../helpers/tiny.ts";
 
@@ -393,7 +395,9 @@ describe.skipIf(whyNoS3Server !== undefined)("a bucket", () => {
       stdio: ["ignore", "ignore", "pipe"],
     });
     let stderr = "";
-    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk));
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk;
+    });
     const ended = await new Promise((resolve) => child.once("close", (_code, signal) => resolve(signal)));
     expect(ended, stderr).toBe("SIGKILL");
     expect(stderr).not.toContain(secretKey);
@@ -471,6 +475,45 @@ describe.skipIf(whyNoS3Server !== undefined)("a bucket", () => {
     expect(shown).not.toContain(secretKey);
     expect(shown).not.toContain(accessKey);
     expect(shown).not.toMatch(/Signature=/);
+  });
+});
+
+describe.skipIf(whyNoSignatures !== undefined)("a server that checks signatures", () => {
+  it("takes everything that is signed with the right secret and nothing else", async () => {
+    const rclone = await startRclone(join(folder, "served"));
+    try {
+      const options = { environment: rclone.environment, retry: quick, partBytes: 5 * mebi };
+      const store = await openObjectStore("r2://test-bucket/a b/ü", options);
+      await store.write("small file+&.txt", "x");
+      expect((await store.read("small file+&.txt")).data.toString()).toBe("x");
+      const path = await fileOf(12 * mebi);
+      await store.uploadFile("deep/big", path);
+      await store.downloadFile("deep/big", join(folder, "back"));
+      expect(await hashOf(join(folder, "back"))).toBe(await hashOf(path));
+      expect(await keysOf(store)).toEqual(["deep/big", "small file+&.txt"]);
+      const stranger = await openObjectStore("r2://test-bucket", {
+        ...options,
+        environment: { ...rclone.environment, R2_SECRET_ACCESS_KEY: `${secretKey}x` },
+      });
+      const calls = [
+        () => stranger.write("x", "y"),
+        () => stranger.read("x"),
+        () => stranger.head("x"),
+        () => stranger.uploadFile("x", path),
+      ];
+      for (const call of calls) {
+        const error = await call().then(
+          () => undefined,
+          (reason: unknown) => reason,
+        );
+        expect(error).toMatchObject({ code: "ERR_STORE_DENIED" });
+        expect(inspect(error, { depth: 20, showHidden: true })).not.toMatch(
+          new RegExp(`${accessKey}|${secretKey.slice(0, 12)}`),
+        );
+      }
+    } finally {
+      await rclone.stop();
+    }
   });
 });
 

@@ -7,6 +7,7 @@ import { type DoctorOptions, doctor } from "./doctor.ts";
 import { type EvalOptions, evaluateManifest } from "./eval.ts";
 import { exitCodes, exitCodesText } from "./exit-codes.ts";
 import { type InstallOptions, installModels } from "./models.ts";
+import { addRegistryCommands } from "./registry.ts";
 import { type RevealOptions, reveal } from "./reveal.ts";
 import { type RunOptions, run } from "./run.ts";
 
@@ -88,9 +89,9 @@ function buildProgram(terminal: Terminal, signal: AbortSignal, done: (exitCode: 
     .option("--json", "print JSON")
     .action(async (options: DoctorOptions) => done(await doctor(options, terminal, signal)));
 
-  program
-    .command("models")
-    .description("Models that are not part of this package.")
+  const models = program.command("models").description("Models that are not part of this package.");
+  addRegistryCommands(models, { terminal, signal, done });
+  models
     .command("install")
     .description("Put models in place from a file you downloaded; nothing is fetched from the network.")
     .addArgument(new Argument("<name>", "what to install").choices(["ppocr"]))
