@@ -11,6 +11,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const stamps = join(root, ".cache", "setup");
 const python = join(root, ".venv", "bin", "python");
 const withModels = !process.argv.includes("--no-models");
+const withTests = process.argv.includes("--tests");
 
 function filesUnder(path) {
   const full = join(root, path);
@@ -101,6 +102,25 @@ async function installReadingModels() {
   }
 }
 
+/** Servers that speak S3, for the tests of the object store; left out with the reason where they can't be installed. */
+async function installStorageServers() {
+  const folder = join(root, ".cache", "s3-servers");
+  const requirements = "scripts/requirements-s3.txt";
+  try {
+    await step("servers for storage tests", {
+      key: () => hashOf(requirements),
+      ready: () => existsSync(join(folder, "bin", "moto_server")) && existsSync(join(folder, "bin", "rclone")),
+      work: async () => {
+        await run("python3", ["-m", "venv", folder]);
+        const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"];
+        await run(join(folder, "bin", "python"), [...pip, "-r", requirements]);
+      },
+    });
+  } catch (error) {
+    console.log(`- servers for storage tests: left out (${error.message.trim().split("\n").at(-1)})`);
+  }
+}
+
 async function main() {
   await step("npm packages", {
     key: () => hashOf("package-lock.json"),
@@ -145,6 +165,7 @@ async function main() {
     });
     await installReadingModels();
   }
+  if (withTests) await installStorageServers();
 }
 
 try {

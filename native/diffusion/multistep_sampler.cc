@@ -7,8 +7,7 @@
 
 namespace anonymizer {
 
-MultistepSampler::MultistepSampler(const NoiseSchedule& schedule, int64_t steps, double strength,
-                                   Prediction prediction)
+MultistepSampler::MultistepSampler(const NoiseSchedule& schedule, int64_t steps, double strength, Prediction prediction)
     : prediction_(prediction) {
   // With more, the first timestep would lie beyond the schedule.
   const int64_t run = checked_steps(steps, NoiseSchedule::kTrainSteps - 2, strength);

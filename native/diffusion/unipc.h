@@ -15,7 +15,7 @@ class UniPc : public MultistepSampler {
   // The sample of step k, corrected by what the model predicts there.
   at::Tensor correct(const at::Tensor& predicted, size_t k) const;
 
-  at::Tensor last_sample_;        // x before the last prediction
+  at::Tensor last_sample_;         // x before the last prediction
   at::Tensor last_, before_last_;  // x₀ as predicted one and two steps before
   int last_order_ = 0;
 };
