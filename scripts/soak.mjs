@@ -211,7 +211,7 @@ const mib = (bytes) => Number((bytes / 2 ** 20).toFixed(1));
 /** More than this is a leak: 8 MiB over 1,000 steps. */
 const flatKiBPerStep = 8;
 /** Steps before memory is watched. */
-const warmUp = 500;
+const warmUp = 1000;
 
 async function main() {
   const { values } = parseArgs({
