@@ -11,6 +11,8 @@ let page = 0;
 let chosen = -1;
 /** Page pixels at the top left of the views, and view pixels to one of the page. */
 const look = { x: 0, y: 0, scale: 1 };
+/** Whether the whole page is to be seen, also after the window's size has changed. */
+let whole = true;
 
 const views = () => (pages[page] ? all(".view", pages[page]) : []);
 const size = () => data.pages[page] || { width: 1, height: 1 };
@@ -44,6 +46,7 @@ function draw() {
 }
 
 function fit() {
+  whole = true;
   look.scale = fitted();
   look.x = look.y = 0;
   draw();
@@ -56,6 +59,7 @@ function zoom(factor, x, y) {
   const px = x === undefined ? view.clientWidth / 2 : x;
   const py = y === undefined ? view.clientHeight / 2 : y;
   const before = look.scale;
+  whole = false;
   look.scale = clamp(before * factor, Math.min(fitted(), 1) / 4, 24);
   look.x += px / before - px / look.scale;
   look.y += py / before - py / look.scale;
@@ -79,6 +83,7 @@ function choose(index, focus) {
   all("rect").forEach((each) => each.classList.toggle("chosen", Number(each.dataset.finding) === chosen));
   const [view] = views();
   if (view && box) {
+    whole = false;
     const wanted = Math.min(view.clientWidth / ((box[2] - box[0]) * 1.6), view.clientHeight / ((box[3] - box[1]) * 6), 4);
     look.scale = Math.max(fitted(), Math.min(wanted, Math.max(look.scale, 1)));
     look.x = (box[0] + box[2]) / 2 - view.clientWidth / look.scale / 2;
@@ -141,6 +146,8 @@ document.addEventListener("keydown", (event) => {
   keys[event.key]();
 });
 
-new ResizeObserver(draw).observe(document.body);
+const resized = new ResizeObserver(() => (whole ? fit() : draw()));
+resized.observe(document.body);
+all(".view").forEach((view) => resized.observe(view));
 showPage(0);
 `;

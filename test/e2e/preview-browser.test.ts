@@ -80,6 +80,11 @@ class Tab {
     }
   }
 
+  /** Resolves when the page has been drawn with all that happened so far: sizes are observed once a frame. */
+  async frame(): Promise<void> {
+    await this.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))");
+  }
+
   async close(): Promise<void> {
     const ended = new Promise((resolve) => this.#process.once("exit", resolve));
     await this.send("Browser.close").catch(() => {});
@@ -132,10 +137,12 @@ describe.skipIf(browser === undefined)("the review page", () => {
   });
 
   it("moves both views alike, by keys and by wheel", async () => {
-    const transforms = () =>
-      tab.evaluate<string[]>(
+    const transforms = async () => {
+      await tab.frame();
+      return tab.evaluate<string[]>(
         "[...document.querySelectorAll('.page:not([hidden]) .stage')].map((s) => s.style.transform)",
       );
+    };
     const before = await transforms();
     expect(before).toHaveLength(2);
     await tab.press("+");
@@ -148,6 +155,27 @@ describe.skipIf(browser === undefined)("the review page", () => {
     expect(wheeled[1]).toBe(wheeled[0]);
     await tab.press("0");
     expect(await transforms()).toEqual(before);
+  });
+
+  it("keeps the whole page in sight when the window changes its size, and a chosen zoom as it is", async () => {
+    const scale = async () => {
+      await tab.frame();
+      return tab.evaluate<number>(
+        "Number(/scale\\((.+)\\)/.exec(document.querySelector('.stage').style.transform)[1])",
+      );
+    };
+    const resize = (height: number) =>
+      tab.send("Emulation.setDeviceMetricsOverride", { width: 1200, height, deviceScaleFactor: 1, mobile: false });
+    const full = await scale();
+    await resize(500);
+    expect(await scale()).toBeLessThan(full * 0.8);
+    await tab.press("+");
+    const zoomed = await scale();
+    await resize(600);
+    expect(await scale()).toBe(zoomed);
+    await tab.send("Emulation.clearDeviceMetricsOverride");
+    await tab.press("0");
+    expect(await scale()).toBe(full);
   });
 
   it("steps through the findings by keyboard and says them, over pages", async () => {
