@@ -459,6 +459,10 @@ export function codedError(code: ErrorCode, message: string, options?: ErrorOpti
   return new classes[definitions[code].family](code, message, options);
 }
 
+/** `error` itself where it has a code, else an error with this one, and `error` as its cause. */
+export const withCode = (error: unknown, code: ErrorCode, message: string): AnonymizerError =>
+  error instanceof AnonymizerError ? error : codedError(code, message, { cause: error });
+
 export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === "string" && Object.hasOwn(definitions, code);
 }

@@ -8,7 +8,7 @@
 import type { Box } from "../documents/geometry.ts";
 import { boxArea, intersectBoxes } from "../documents/geometry.ts";
 import { cropImage, pasteImage, type RasterImage } from "../documents/image.ts";
-import { AnonymizerError, codedError, isErrorCode, throwIfAborted } from "../errors.ts";
+import { AnonymizerError, isErrorCode, throwIfAborted, withCode } from "../errors.ts";
 import { pastePatch } from "../inpainting/blending.ts";
 import type { Patch, PatchEngine, PatchResult } from "../inpainting/patch.ts";
 import { extractPatch } from "../inpainting/patches.ts";
@@ -142,7 +142,7 @@ export class Painting {
             error: result.error,
           };
           region.attempts.push(failed);
-          if (!this.#climb(region)) throw asCoded(result.cause, engine.name);
+          if (!this.#climb(region)) throw withCode(result.cause, "ERR_NATIVE", `The ${engine.name} engine failed`);
           continue;
         }
         this.#paste(id, region, { patch, result, engine: engine.name });
@@ -248,9 +248,6 @@ function rethrowStop(error: unknown, signal?: AbortSignal): void {
   throwIfAborted(signal);
   if (error instanceof AnonymizerError && (error.code === "ERR_ABORTED" || error.code === "ERR_CLOSED")) throw error;
 }
-
-const asCoded = (error: unknown, engine: string): AnonymizerError =>
-  error instanceof AnonymizerError ? error : codedError("ERR_NATIVE", `The ${engine} engine failed`, { cause: error });
 
 const codeOf = (error: unknown): string => {
   const code = error instanceof Error && "code" in error ? error.code : undefined;

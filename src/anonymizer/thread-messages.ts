@@ -2,9 +2,9 @@
 import type { DetectionPlan } from "../anonymizer.ts";
 import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
 import type { DocumentFormat, Page } from "../documents/document.ts";
-import { AnonymizerError, codedError, type ErrorCode } from "../errors.ts";
 import type { Claim } from "../replacement/owners.ts";
 import type { Report } from "../report.ts";
+import type { SentError } from "../sent-error.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { ProgressEvent } from "./progress.ts";
 import type { EncodeSettings } from "./result.ts";
@@ -51,44 +51,3 @@ export type FromThread =
   | { readonly type: "rejected"; readonly id: number; readonly error: SentError }
   | { readonly type: "log"; readonly level: keyof Logger; readonly fields: object; readonly message: string }
   | { readonly type: "closed" };
-
-/** An error in plain values: classes don't survive the way. */
-export interface SentError {
-  readonly code?: ErrorCode;
-  readonly name: string;
-  readonly message: string;
-  readonly stack: string | undefined;
-  readonly cure?: string;
-  /** JSON. */
-  readonly details?: string;
-  readonly cause?: SentError;
-}
-
-export function packError(error: unknown, depth = 0): SentError {
-  if (!(error instanceof Error)) return { name: "Error", message: String(error), stack: undefined };
-  return {
-    name: error.name,
-    message: error.message,
-    stack: error.stack,
-    ...(error instanceof AnonymizerError && {
-      code: error.code,
-      cure: error.cure,
-      details: JSON.stringify(error.details),
-    }),
-    ...(error.cause !== undefined && depth < 4 && { cause: packError(error.cause, depth + 1) }),
-  };
-}
-
-export function unpackError({ code, name, message, stack, cure, details, cause }: SentError): Error {
-  const inner = cause === undefined ? {} : { cause: unpackError(cause) };
-  const error =
-    code === undefined
-      ? Object.assign(new Error(message, inner), { name })
-      : codedError(code, message, {
-          ...inner,
-          ...(cure !== undefined && { cure }),
-          details: JSON.parse(details ?? "{}") as Record<string, unknown>,
-        });
-  if (stack !== undefined) error.stack = stack;
-  return error;
-}

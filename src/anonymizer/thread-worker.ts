@@ -4,10 +4,11 @@ import { parentPort, workerData } from "node:worker_threads";
 import { AnonymizeFlow } from "../anonymizer.ts";
 import type { DocumentInput } from "../documents/decode.ts";
 import type { Claim } from "../replacement/owners.ts";
+import { packError } from "../sent-error.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { ProgressEvent } from "./progress.ts";
 import type { AnonymizeResult } from "./result.ts";
-import { type FromThread, packError, type SentDocument, type ThreadData, type ToThread } from "./thread-messages.ts";
+import type { FromThread, SentDocument, ThreadData, ToThread } from "./thread-messages.ts";
 
 const port = parentPort!;
 const { config, ownKey, claims } = workerData as ThreadData;

@@ -14,17 +14,11 @@ import { resolveLimits } from "../documents/limits.ts";
 import { readSource } from "../documents/source.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
 import type { Claim } from "../replacement/owners.ts";
+import { unpackError } from "../sent-error.ts";
 import { type Logger, silentLogger } from "../telemetry/logger.ts";
 import { AnonymizeResult } from "./result.ts";
 import type { Rooms } from "./rooms.ts";
-import {
-  type FromThread,
-  type Job,
-  type SentDocument,
-  type ThreadData,
-  type ToThread,
-  unpackError,
-} from "./thread-messages.ts";
+import type { FromThread, Job, SentDocument, ThreadData, ToThread } from "./thread-messages.ts";
 
 /** The built program of the thread; undefined where this module runs from its TypeScript source, which threads can't. */
 export const threadFile = (): string | undefined =>

@@ -5,20 +5,14 @@
 import { join } from "node:path";
 import { type MessagePort, Worker } from "node:worker_threads";
 import { packageRoot } from "../addon/package-root.ts";
-import { AnonymizerError, codedError, type ErrorCode, throwIfAborted } from "../errors.ts";
+import { type AnonymizerError, codedError, throwIfAborted, withCode } from "../errors.ts";
+import { packError, type SentError, unpackError } from "../sent-error.ts";
 
-interface ThreadError {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly cure?: string;
-  readonly cause?: string;
-}
-
-type Answer<T> = { readonly id: number; readonly value: T } | { readonly id: number; readonly error: ThreadError };
+type Answer<T> = { readonly id: number; readonly value: T } | { readonly id: number; readonly error: SentError };
 
 interface Pending<T> {
   resolve(value: T): void;
-  reject(error: AnonymizerError): void;
+  reject(error: Error): void;
 }
 
 export interface WorkerThread<Request, T> {
@@ -92,7 +86,7 @@ function startThread<Request, T>(file: string, data: unknown, what: string): Run
     pending.delete(answer.id);
     if (pending.size === 0) worker.unref();
     if ("value" in answer) call.resolve(answer.value);
-    else call.reject(revived(answer.error));
+    else call.reject(unpackError(answer.error));
   });
   return {
     get alive() {
@@ -112,26 +106,14 @@ function startThread<Request, T>(file: string, data: unknown, what: string): Run
   };
 }
 
-const revived = ({ code, message, cure, cause }: ThreadError): AnonymizerError =>
-  codedError(code, message, {
-    ...(cure !== undefined && { cure }),
-    ...(cause !== undefined && { cause: new Error(cause) }),
-  });
-
-/** The thread's side: answers every call with what `work` gives. Errors of work lose nothing but their stack. */
+/** The thread's side: answers every call with what `work` gives or throws. */
 export function serveCalls<Request, T>(port: MessagePort, work: (request: Request) => Promise<T>): void {
   port.on("message", async ({ id, request }: { readonly id: number; readonly request: Request }) => {
     try {
       port.postMessage({ id, value: await work(request) } satisfies Answer<T>);
     } catch (error) {
-      const told: ThreadError =
-        error instanceof AnonymizerError
-          ? { code: error.code, message: error.message, cure: error.cure, ...causeOf(error) }
-          : { code: "ERR_DETECTION_FAILED", message: "A part of detection failed", cause: String(error) };
-      port.postMessage({ id, error: told } satisfies Answer<T>);
+      const coded = withCode(error, "ERR_DETECTION_FAILED", "A part of detection failed");
+      port.postMessage({ id, error: packError(coded) } satisfies Answer<T>);
     }
   });
 }
-
-const causeOf = ({ cause }: AnonymizerError): { cause?: string } =>
-  cause instanceof Error ? { cause: cause.message } : {};

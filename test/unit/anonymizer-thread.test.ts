@@ -5,8 +5,6 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { FlowThread } from "../../src/anonymizer/thread.ts";
-import { packError, unpackError } from "../../src/anonymizer/thread-messages.ts";
-import { codedError } from "../../src/errors.ts";
 
 /** Speaks the protocol and does what the document's name says. */
 const program = `
@@ -129,19 +127,4 @@ it("sends bytes and what a stream holds, within the limit", async () => {
   });
   await expect(thread.detect(Buffer.alloc(9))).rejects.toMatchObject({ code: "ERR_DOCUMENT_LIMIT" });
   await thread.close();
-});
-
-it("errors keep code, class, cure, details and cause on their way", () => {
-  const cause = Object.assign(new Error("inner"), { name: "OddError" });
-  const error = codedError("ERR_DOCUMENT_LIMIT", "too large", { cause, details: { pages: 3 }, cure: "cut it" });
-  const back = unpackError(structuredClone(packError(error)));
-  expect(back).toBeInstanceOf(error.constructor);
-  expect(back).toMatchObject({
-    code: "ERR_DOCUMENT_LIMIT",
-    message: "too large",
-    details: { pages: 3 },
-    cure: "cut it",
-  });
-  expect(back.stack).toBe(error.stack);
-  expect(back.cause).toMatchObject({ name: "OddError", message: "inner" });
 });

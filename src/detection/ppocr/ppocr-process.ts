@@ -4,7 +4,8 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { packageRoot } from "../../addon/package-root.ts";
 import type { RasterImage } from "../../documents/image.ts";
-import { type AnonymizerError, codedError, type ErrorCode } from "../../errors.ts";
+import { codedError } from "../../errors.ts";
+import { type SentError, unpackError } from "../../sent-error.ts";
 import type { OcrLine, OcrOptions } from "../ocr.ts";
 import type { ReadingWorker } from "../reading-queue.ts";
 import type { NetworkFiles } from "./networks.ts";
@@ -25,15 +26,7 @@ export type ReaderOrder =
 /** Answer 0 says that the process is ready, or why not. */
 export type ReaderAnswer =
   | { readonly id: number; readonly lines: readonly OcrLine[] }
-  | {
-      readonly id: number;
-      readonly error: {
-        readonly code: ErrorCode;
-        readonly message: string;
-        readonly cure?: string;
-        readonly cause?: string;
-      };
-    };
+  | { readonly id: number; readonly error: SentError };
 
 export interface PpOcrProcess extends ReadingWorker {
   /** One image at a time. Rejects with ERR_OCR_FAILED. */
@@ -42,7 +35,7 @@ export interface PpOcrProcess extends ReadingWorker {
 
 interface Pending {
   resolve(lines: readonly OcrLine[]): void;
-  reject(error: AnonymizerError): void;
+  reject(error: Error): void;
 }
 
 /** Bytes written between two turns of the event loop. */
@@ -99,9 +92,8 @@ export async function startPpOcrProcess(files: NetworkFiles): Promise<PpOcrProce
     if (call === undefined) return;
     pending.delete(message.id);
     settled();
-    if ("lines" in message) return call.resolve(message.lines);
-    const { code, message: text, cure, cause } = message.error;
-    call.reject(codedError(code, text, { ...(cure && { cure }), ...(cause && { cause: new Error(cause) }) }));
+    if ("lines" in message) call.resolve(message.lines);
+    else call.reject(unpackError(message.error));
   });
   // An idle process must not keep this one alive, a working one must; that is what `child.ref` is for below.
   child.channel?.unref();

@@ -3,7 +3,8 @@
  * takes everything down with it when its thread is stopped meanwhile; a process can be stopped at any time. The orders
  * come over the channel of `fork`, the pixels over standard input.
  */
-import { AnonymizerError } from "../../errors.ts";
+import { withCode } from "../../errors.ts";
+import { packError } from "../../sent-error.ts";
 import { type NetworkFiles, openNetworks } from "./networks.ts";
 import type { ReaderAnswer, ReaderOrder } from "./ppocr-process.ts";
 import { readLineImage, readPage } from "./read-image.ts";
@@ -17,13 +18,10 @@ const answer = (message: ReaderAnswer): void => {
   process.send?.(message);
 };
 
-function failure(id: number, error: unknown): ReaderAnswer {
-  if (error instanceof AnonymizerError) {
-    const cause = error.cause instanceof Error ? error.cause.message : undefined;
-    return { id, error: { code: error.code, message: error.message, cure: error.cure, ...(cause ? { cause } : {}) } };
-  }
-  return { id, error: { code: "ERR_OCR_FAILED", message: "The page could not be read", cause: String(error) } };
-}
+const failure = (id: number, error: unknown): ReaderAnswer => ({
+  id,
+  error: packError(withCode(error, "ERR_OCR_FAILED", "The page could not be read")),
+});
 
 /** The next `length` bytes of standard input. */
 async function receive(length: number): Promise<Uint8Array> {
