@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import sharp from "sharp";
 import { resolveInside } from "../documents/inside-folder.ts";
-import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
+import { AnonymizerError, codedError } from "../errors.ts";
 import { inParallel } from "../in-parallel.ts";
 import { type ManifestFault, readManifest } from "./manifest.ts";
 import type { ManifestRecord, Region, Split } from "./manifest-types.ts";
@@ -90,10 +90,7 @@ export class DocumentDataset {
       if (split === undefined || record.split === split) read.push(record);
       else otherSplits++;
     }
-    const faults = await inParallel(read, 8, async (record) => {
-      throwIfAborted(signal);
-      return imageFault(folder, record);
-    });
+    const faults = await inParallel(read, 8, (record) => imageFault(folder, record), signal);
     const records: ManifestRecord[] = [];
     const samples: DatasetSample[] = [];
     for (const [i, record] of read.entries()) {

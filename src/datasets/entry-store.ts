@@ -13,7 +13,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, rmdir, stat, unlink, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { codedError, throwIfAborted } from "../errors.ts";
+import { codedError } from "../errors.ts";
+import { inParallel } from "../in-parallel.ts";
 import { processLives } from "../process-lives.ts";
 
 const magic = Buffer.from("ANENTRY1");
@@ -29,7 +30,7 @@ const inUseMs = 3_600_000;
 const abandonedMs = 600_000;
 /** Share of the bound after which a process looks again what the others have written. */
 const lookAgain = 1 / 64;
-const parallel = 8;
+const atOnce = 8;
 
 const sha256 = (data: Buffer | string): Buffer => createHash("sha256").update(data).digest();
 
@@ -215,16 +216,12 @@ export class EntryStore {
       }
     }
     let checked = 0;
-    let next = 0;
-    const worker = async (): Promise<void> => {
-      for (let entry = found[next++]; entry !== undefined; entry = found[next++]) {
-        throwIfAborted(signal);
-        await this.read(entry.group, entry.key);
-        checked++;
-        if (checked % 256 === 0) onProgress?.({ checked, entries: found.length });
-      }
+    const check = async ({ group, key }: { group: string; key: string }): Promise<void> => {
+      await this.read(group, key);
+      checked++;
+      if (checked % 256 === 0) onProgress?.({ checked, entries: found.length });
     };
-    await Promise.all(Array.from({ length: parallel }, worker));
+    await inParallel(found, atOnce, check, signal);
     onProgress?.({ checked, entries: found.length });
   }
 

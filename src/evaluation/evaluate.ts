@@ -17,6 +17,7 @@ import type { RasterImage } from "../documents/image.ts";
 import { resolveInside } from "../documents/inside-folder.ts";
 import { limitsFrom } from "../documents/limits.ts";
 import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
+import { inParallel } from "../in-parallel.ts";
 import { searchLeaks } from "../verification/leak-search.ts";
 import { checkOutside } from "../verification/outside-check.ts";
 import type { PaintedRegion } from "../verification/painted.ts";
@@ -147,23 +148,13 @@ export async function evaluate(manifest: string, options: EvaluateOptions = {}):
       ...(options.parts && { parts: options.parts }),
     });
     try {
-      const queue = [...records];
       let done = 0;
-      const work = async (): Promise<void> => {
-        for (let record = queue.shift(); record !== undefined; record = queue.shift()) {
-          throwIfAborted(signal);
-          await evaluateOne(record, dirname(manifest), {
-            anonymizer,
-            engines,
-            types,
-            sums,
-            timeoutMs: config.ocr.timeout_ms,
-            signal,
-          });
-          options.onProgress?.(++done, records.length, record.id);
-        }
+      const work = { anonymizer, engines, types, sums, timeoutMs: config.ocr.timeout_ms, signal };
+      const one = async (record: ManifestRecord): Promise<void> => {
+        await evaluateOne(record, dirname(manifest), work);
+        options.onProgress?.(++done, records.length, record.id);
       };
-      await Promise.all(Array.from({ length: Math.min(jobs, records.length) }, work));
+      await inParallel(records, jobs, one, signal);
     } finally {
       await anonymizer.close();
     }

@@ -3,9 +3,9 @@ import { mkdir, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { resolveInside } from "../documents/inside-folder.ts";
 import { codedError } from "../errors.ts";
+import { inParallel } from "../in-parallel.ts";
 import { digestFile, exists, type FileDigest } from "../models/files.ts";
 import type { ObjectStore, RequestOptions } from "./object-store.ts";
-import { parallel } from "./parallel.ts";
 
 export interface FolderProgress {
   /** The object that moved last. */
@@ -81,7 +81,7 @@ export async function uploadFolder(
     files.map(({ path, bytes }) => ({ key: keyOf(prefix, path), bytes })),
     options,
   );
-  await parallel(
+  await inParallel(
     files,
     concurrency,
     async ({ path, sha256, bytes }, inner) => {
@@ -117,7 +117,7 @@ export async function downloadFolder(
   if (objects.length === 0)
     throw codedError("ERR_STORE_NOT_FOUND", `There is nothing under ${store.address}/${prefix}`);
   const tally = new Tally(objects, options);
-  await parallel(
+  await inParallel(
     objects,
     concurrency,
     async ({ key, bytes }, inner) => {

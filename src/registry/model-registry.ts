@@ -9,6 +9,7 @@
 import { constants, copyFile, mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type AnonymizerError, codedError } from "../errors.ts";
+import { inParallel } from "../in-parallel.ts";
 import { digestFile, writeFolder } from "../models/files.ts";
 import { type Logger, silentLogger } from "../telemetry/logger.ts";
 import { type FolderProgress, filesOf, Tally } from "./folders.ts";
@@ -28,7 +29,6 @@ import {
 } from "./model-manifest.ts";
 import type { ObjectStore, RequestOptions, StoreOptions } from "./object-store.ts";
 import { openObjectStore } from "./open-store.ts";
-import { parallel } from "./parallel.ts";
 import { isStoreError } from "./s3-errors.ts";
 import { parseStoreAddress } from "./store-address.ts";
 
@@ -173,12 +173,12 @@ export class ModelRegistry {
       if (!skip) await upload(file, inner);
       tally.finished(file.sha256, file.bytes, skip);
     };
-    await parallel(blobs, 4, send, signal);
+    await inParallel(blobs, 4, send, signal);
 
     const text = `${JSON.stringify({ format: 1, name, version, created: new Date().toISOString(), files }, null, 2)}\n`;
     const made = existing ?? (await this.#writeManifest(store, name, version, text, files, request));
     // Blobs that were found there may have been collected as garbage before the manifest named them.
-    await parallel(
+    await inParallel(
       blobs,
       4,
       async (file, inner) => {
@@ -187,7 +187,7 @@ export class ModelRegistry {
       signal,
     );
     if (copies) {
-      await parallel(
+      await inParallel(
         files,
         4,
         async (file, inner) => {
@@ -421,7 +421,7 @@ export class ModelRegistry {
       for (const { sha256 } of manifest.files) needed.add(blobKey(sha256));
     }
     const garbage = old.filter(({ key }) => !needed.has(key));
-    if (!dryRun) await parallel(garbage, 4, ({ key }, signal) => store.delete(key, { signal }), request.signal);
+    if (!dryRun) await inParallel(garbage, 4, ({ key }, signal) => store.delete(key, { signal }), request.signal);
     return { blobs: garbage.length, bytes: garbage.reduce((sum, { bytes }) => sum + bytes, 0), removed: !dryRun };
   }
 

@@ -7,6 +7,7 @@ import type { GetObjectCommandOutput, HeadObjectCommandOutput, S3Client } from "
 import type { BuildMiddleware } from "@smithy/types";
 import { codedError } from "../errors.ts";
 import { lockFile } from "../file-lock.ts";
+import { createGate, inParallel } from "../in-parallel.ts";
 import { digestFile } from "../models/files.ts";
 import { type Logger, silentLogger } from "../telemetry/logger.ts";
 import type {
@@ -19,7 +20,6 @@ import type {
   UploadOptions,
   WriteOptions,
 } from "./object-store.ts";
-import { createGate, parallel } from "./parallel.ts";
 import { type Attempt, RetryBudget } from "./retry.ts";
 import { DamagedArrival, isStoreError, judgeS3Error } from "./s3-errors.ts";
 import type { StoreAddress } from "./store-address.ts";
@@ -269,7 +269,7 @@ export class S3Store implements ObjectStore {
     }
     const { UploadId } = await this.#createUpload(to, found.Metadata ?? {}, budget, signal);
     const etags = new Map<number, string>();
-    await parallel(
+    await inParallel(
       partsOf(bytes, copyPartBytes),
       this.#concurrency,
       async (part, inner) => {
@@ -414,7 +414,7 @@ export class S3Store implements ObjectStore {
       const parts = partsOf(file.bytes, partBytes);
       let done = parts.filter(({ number }) => etags.has(number)).reduce((sum, part) => sum + part.bytes, 0);
       onProgress?.({ key, bytes: done, totalBytes: file.bytes });
-      await parallel(
+      await inParallel(
         parts.filter(({ number }) => !etags.has(number)),
         this.#concurrency,
         (part, inner) =>
@@ -616,7 +616,7 @@ export class S3Store implements ObjectStore {
         const parts = partsOf(info.bytes, this.#partBytes);
         let done = parts.filter(({ number }) => journal.parts.has(number)).reduce((sum, part) => sum + part.bytes, 0);
         onProgress?.({ key, bytes: done, totalBytes: info.bytes });
-        await parallel(
+        await inParallel(
           parts.filter(({ number }) => !journal.parts.has(number)),
           this.#concurrency,
           (part, inner) =>

@@ -3,7 +3,6 @@ import { readUpright } from "../../src/anonymizer/orientation.ts";
 import { makeLine } from "../../src/detection/lines.ts";
 import type { OcrEngine } from "../../src/detection/ocr.ts";
 import { createImage } from "../../src/documents/image.ts";
-import { inParallel } from "../../src/in-parallel.ts";
 
 const pages = Array.from({ length: 40 }, (_, index) => ({ index, image: createImage(100 + index, 50) }));
 const document = { name: "scan.tiff", format: "tiff", bytes: 1, sha256: "ab".repeat(32), pages } as const;
@@ -49,17 +48,4 @@ describe("reading the pages", () => {
     await expect(readUpright(document, engine, { atOnce: 2 })).rejects.toThrow("broken");
     expect(reads()).toBeLessThan(6);
   });
-});
-
-it("work in parallel ends when all that was begun has ended", async () => {
-  let running = 0;
-  const failing = inParallel([1, 2, 3, 4], 2, async (item) => {
-    running++;
-    await new Promise((resolve) => setTimeout(resolve, item * 5));
-    running--;
-    if (item === 1) throw new Error("first");
-  });
-  await expect(failing).rejects.toThrow("first");
-  expect(running).toBe(0);
-  expect(await inParallel([], 3, async () => 1)).toEqual([]);
 });
