@@ -26,7 +26,7 @@ import {
 import { Painting } from "./anonymizer/painting.ts";
 import { type ProgressEvent, StageClock } from "./anonymizer/progress.ts";
 import { type Proof, prove } from "./anonymizer/proof.ts";
-import { AnonymizeResult, sha256 } from "./anonymizer/result.ts";
+import { AnonymizeResult } from "./anonymizer/result.ts";
 import { type CustomParts, openRooms, type Rooms } from "./anonymizer/rooms.ts";
 import type { AnonymizerConfig, AnonymizerConfigInput } from "./config/anonymizer-config.ts";
 import { loadConfig } from "./config/load-config.ts";
@@ -44,6 +44,7 @@ import { codedError, throwIfAborted } from "./errors.ts";
 import { type Claim, HashedOwners } from "./replacement/owners.ts";
 import type { Pseudonymizer } from "./replacement/pseudonyms.ts";
 import type { Replacement } from "./replacement/replacement.ts";
+import { sha256InPieces } from "./sha256.ts";
 import { type Logger, silentLogger } from "./telemetry/logger.ts";
 import { findMetadata } from "./verification/metadata.ts";
 import { measureUnread, type UnreadInk } from "./verification/unread.ts";
@@ -184,7 +185,7 @@ export class AnonymizeFlow {
         unread,
         covered,
         readable,
-        output: { format, bytes: data.length, sha256: sha256(data) },
+        output: { format, bytes: data.length, sha256: await sha256InPieces(data) },
         metadata,
         choice: this.#rooms.choice,
         config: this.config,

@@ -1,6 +1,7 @@
 /** What tells runs apart in a report: the key (without revealing it), the configuration, the versions. */
-import { createHash, createHmac } from "node:crypto";
+import { createHmac } from "node:crypto";
 import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
+import { sha256Of } from "../sha256.ts";
 import { packageVersion } from "../telemetry/package-version.ts";
 
 /** 16 hex digits that are equal for equal keys. */
@@ -14,9 +15,7 @@ export const keyId = (key: string): string =>
 export function configHash(config: AnonymizerConfig): string {
   const { key: _key, key_file: _file, threads: _threads, ocr, device: _device, ...others } = config;
   const { vault: _vault, vault_key_file: _vaultKey, ...rest } = others;
-  return createHash("sha256")
-    .update(stableText({ ...rest, ocr: ocr.engine }))
-    .digest("hex");
+  return sha256Of(stableText({ ...rest, ocr: ocr.engine }));
 }
 
 /** JSON with the keys in order. */

@@ -1,5 +1,4 @@
 /** What anonymizing a document gives. */
-import { createHash } from "node:crypto";
 import { extname } from "node:path";
 import type { DocumentFormat, Page } from "../documents/document.ts";
 import { encodeDocument } from "../documents/encode.ts";
@@ -7,6 +6,7 @@ import { writeFileAtomic } from "../documents/files.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { codedError } from "../errors.ts";
 import type { Report } from "../report.ts";
+import { sha256InPieces } from "../sha256.ts";
 import { findMetadata } from "../verification/metadata.ts";
 
 export interface SaveOptions {
@@ -71,7 +71,7 @@ export class AnonymizeResult {
     const format = options.format ?? formatOf[extname(path).toLowerCase()] ?? this.format;
     const data = format === this.format ? this.data : await this.#encode(format);
     await writeFileAtomic(path, data, options.signal ? { signal: options.signal } : {});
-    return { path, bytes: data.length, sha256: sha256(data) };
+    return { path, bytes: data.length, sha256: await sha256InPieces(data) };
   }
 
   async #encode(format: DocumentFormat): Promise<Buffer> {
@@ -82,5 +82,3 @@ export class AnonymizeResult {
     return data;
   }
 }
-
-export const sha256 = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");

@@ -1,8 +1,7 @@
 /** Encoded bytes to pages of 8-bit sRGB. Everything that could be too large is refused before it is decoded. */
-import { createHash } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
 import sharp, { type Metadata, type SharpOptions } from "sharp";
 import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
+import { sha256InPieces } from "../sha256.ts";
 import type { DecodedDocument, DocumentFormat, Page } from "./document.ts";
 import { sniffFormat } from "./format.ts";
 import type { Size } from "./geometry.ts";
@@ -41,7 +40,7 @@ export async function decodeDocument(input: DocumentInput, options: DecodeOption
   if (format === undefined) throw codedError("ERR_DOCUMENT_FORMAT", `${name} is not a PNG, JPEG, WebP, TIFF or PDF`);
   if (format === "pdf") {
     const drawn = await decodePdf(name, bytes, limits, signal);
-    return { name, format, bytes: bytes.length, sha256: await sha256Of(bytes), pages: drawn };
+    return { name, format, bytes: bytes.length, sha256: await sha256InPieces(bytes), pages: drawn };
   }
 
   const headers = await readHeaders(name, bytes, format, limits, signal);
@@ -52,7 +51,7 @@ export async function decodeDocument(input: DocumentInput, options: DecodeOption
   }
   throwIfAborted(signal);
   const quality = format === "jpeg" ? jpegQuality(bytes) : undefined;
-  const document = { name, format, bytes: bytes.length, sha256: await sha256Of(bytes), pages };
+  const document = { name, format, bytes: bytes.length, sha256: await sha256InPieces(bytes), pages };
   return quality === undefined ? document : { ...document, quality };
 }
 
@@ -155,14 +154,3 @@ async function decodePage(
 
 const damaged = (name: string, page: number, cause: unknown): AnonymizerError =>
   codedError("ERR_DOCUMENT_DAMAGED", `Page ${page + 1} of ${name} can't be decoded`, { cause });
-
-/** In pieces, so that a large file does not hold the event loop. */
-async function sha256Of(bytes: Uint8Array): Promise<string> {
-  const piece = 1 << 20;
-  const hash = createHash("sha256");
-  for (let i = 0; i < bytes.length; i += piece) {
-    hash.update(bytes.subarray(i, i + piece));
-    if (i + piece < bytes.length) await setImmediate();
-  }
-  return hash.digest("hex");
-}

@@ -7,6 +7,7 @@ import { resolveInside } from "../documents/inside-folder.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
 import { lockFile } from "../file-lock.ts";
 import { digestFile, type FileDigest, writeTextFile } from "../models/files.ts";
+import { sha256Of } from "../sha256.ts";
 import type {
   DownloadOptions,
   ObjectInfo,
@@ -65,13 +66,13 @@ export class FileStore implements ObjectStore {
     const data = await readFile(await this.#path(key)).catch((cause: unknown) => {
       throw this.#missing(key, cause);
     });
-    this.#checkHash(key, createHash("sha256").update(data).digest("hex"), info.sha256);
+    this.#checkHash(key, sha256Of(data), info.sha256);
     return { data, info };
   }
 
   async write(key: string, data: Uint8Array | string, options: WriteOptions = {}): Promise<ObjectInfo> {
     const digest = {
-      sha256: createHash("sha256").update(data).digest("hex"),
+      sha256: sha256Of(data),
       bytes: typeof data === "string" ? Buffer.byteLength(data) : data.length,
     };
     return this.#commit(key, digest, options, async (temporary) => {

@@ -15,7 +15,8 @@ import { resolveInside } from "../documents/inside-folder.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
 import { lockFile, lockHolderLives } from "../file-lock.ts";
 import { digestFile, writeTextFile } from "../models/files.ts";
-import { hashOfText, type ModelManifest, parseManifest } from "./model-manifest.ts";
+import { sha256Of } from "../sha256.ts";
+import { type ModelManifest, parseManifest } from "./model-manifest.ts";
 
 export interface CacheOptions {
   /** Default: $ANONYMIZER_MODEL_CACHE, or anonymizer-native/models in $XDG_CACHE_HOME or ~/.cache. */
@@ -59,7 +60,7 @@ export class ModelCache {
   async manifest(sha256: string): Promise<ModelManifest | undefined> {
     const path = join(this.#version(sha256), manifestName);
     const text = await readFile(path, "utf8").catch(() => undefined);
-    return text === undefined || hashOfText(text) !== sha256 ? undefined : parseManifest(text, path);
+    return text === undefined || sha256Of(text) !== sha256 ? undefined : parseManifest(text, path);
   }
 
   /** Keeps a version from being removed until `release` is called or this process ends. */
@@ -80,7 +81,7 @@ export class ModelCache {
     fetch: (file: ModelManifest["files"][number], path: string) => Promise<void>,
     signal?: AbortSignal,
   ): Promise<string> {
-    const sha256 = hashOfText(manifestText);
+    const sha256 = sha256Of(manifestText);
     const manifest = parseManifest(manifestText, "the manifest");
     const folder = this.#version(sha256);
     await mkdir(folder, { recursive: true });
@@ -144,7 +145,7 @@ export class ModelCache {
 
   #version = (sha256: string): string => join(this.folder, "versions", sha256);
   #blob = (sha256: string): string => join(this.folder, "blobs", sha256);
-  #referencePath = (address: string): string => join(this.folder, "references", `${hashOfText(address)}.json`);
+  #referencePath = (address: string): string => join(this.folder, "references", `${sha256Of(address)}.json`);
 
   async #touch(sha256: string): Promise<void> {
     const now = new Date();

@@ -1,5 +1,4 @@
 /** What a version of a model consists of, and how models are named. */
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import { pathFault } from "../documents/inside-folder.ts";
 import { codedError } from "../errors.ts";
@@ -71,8 +70,6 @@ export function parseModelAddress(address: string): ModelAddress {
   checkName("version", reference);
   return { store: parseStoreAddress(store).text, name, reference };
 }
-
-export const hashOfText = (text: string | Buffer): string => createHash("sha256").update(text).digest("hex");
 
 /** Throws ERR_STORE_DAMAGED. */
 export const parseManifest = (text: string, where: string): ModelManifest => parse(manifestSchema, text, where);

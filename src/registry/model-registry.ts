@@ -11,13 +11,13 @@ import { dirname, join } from "node:path";
 import { type AnonymizerError, codedError } from "../errors.ts";
 import { inParallel } from "../in-parallel.ts";
 import { digestFile, writeFolder } from "../models/files.ts";
+import { sha256Of } from "../sha256.ts";
 import { type Logger, silentLogger } from "../telemetry/logger.ts";
 import { type FolderProgress, filesOf, Tally } from "./folders.ts";
 import { type CachedReference, type CacheOptions, ModelCache } from "./model-cache.ts";
 import {
   blobKey,
   checkName,
-  hashOfText,
   type ModelManifest,
   manifestFile,
   parseManifest,
@@ -488,7 +488,7 @@ export class ModelRegistry {
     if (manifest.name !== name || manifest.version !== version) {
       throw codedError("ERR_STORE_DAMAGED", `${this.address}/${key} is the manifest of another version`);
     }
-    return { manifest, text, reference: { kind: "version", version, manifest: hashOfText(text) } };
+    return { manifest, text, reference: { kind: "version", version, manifest: sha256Of(text) } };
   }
 
   async *#manifests(store: ObjectStore, name: string | undefined, request: RequestOptions): AsyncGenerator<Resolved> {
@@ -527,7 +527,7 @@ export class ModelRegistry {
       return first;
     }
     const manifest = parseManifest(text, key);
-    return { manifest, text, reference: { kind: "version", version, manifest: hashOfText(text) } };
+    return { manifest, text, reference: { kind: "version", version, manifest: sha256Of(text) } };
   }
 }
 

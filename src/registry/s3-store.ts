@@ -9,6 +9,7 @@ import { codedError } from "../errors.ts";
 import { lockFile } from "../file-lock.ts";
 import { createGate, inParallel } from "../in-parallel.ts";
 import { digestFile } from "../models/files.ts";
+import { sha256Of } from "../sha256.ts";
 import { type Logger, silentLogger } from "../telemetry/logger.ts";
 import type {
   DownloadOptions,
@@ -158,7 +159,7 @@ export class S3Store implements ObjectStore {
         await drain(got, got.ContentLength ?? 0, attempt, async (chunk) => void chunks.push(chunk));
         const whole = Buffer.concat(chunks);
         const stated = got.Metadata?.[hashKey];
-        if (stated !== undefined && sha256(whole) !== stated) throw new DamagedArrival();
+        if (stated !== undefined && sha256Of(whole) !== stated) throw new DamagedArrival();
         return { answer: got, data: whole };
       },
     );
@@ -167,7 +168,7 @@ export class S3Store implements ObjectStore {
 
   async write(key: string, data: Uint8Array | string, options: WriteOptions = {}): Promise<ObjectInfo> {
     const body = typeof data === "string" ? Buffer.from(data) : Buffer.from(data);
-    const hash = sha256(body);
+    const hash = sha256Of(body);
     return this.#put(key, { data: body, sha256: hash }, hash, new RetryBudget(this.#retry), options);
   }
 
@@ -404,7 +405,7 @@ export class S3Store implements ObjectStore {
   ): Promise<ObjectInfo> {
     const { signal, onProgress } = options;
     const to = this.#where(key);
-    const state = join(dirname(path), `.anonymizer-upload-${sha256(`${basename(path)}\n${to}`).slice(0, 16)}.jsonl`);
+    const state = join(dirname(path), `.anonymizer-upload-${sha256Of(`${basename(path)}\n${to}`).slice(0, 16)}.jsonl`);
     const lock = await lockFile(`${state}.lock`, { waitMs: 0, ...(signal && { signal }) });
     let journal: TransferJournal<UploadHeader> | undefined;
     try {
@@ -677,8 +678,6 @@ export class S3Store implements ObjectStore {
     }
   }
 }
-
-const sha256 = (data: Buffer | string): string => createHash("sha256").update(data).digest("hex");
 
 const infoOf = (key: string, found: HeadObjectCommandOutput | GetObjectCommandOutput): ObjectInfo => ({
   key,

@@ -5,13 +5,13 @@
  * temporary folder that the next start removes. `checkpoint.json` holds size and hash of every other file; all are
  * checked before anything is loaded.
  */
-import { createHash } from "node:crypto";
 import { readdir, readFile, rename, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { TrainerConfig } from "../config/training-config.ts";
 import type { SkippedSample } from "../datasets/dataset.ts";
 import { AnonymizerError, codedError } from "../errors.ts";
 import { digestFile, exists, type FileDigest, removeFolder, writeFolder, writeTextFile } from "../models/files.ts";
+import { sha256Of } from "../sha256.ts";
 
 export const checkpointFile = "checkpoint.json";
 const folderPattern = /^step-(\d{8,})$/;
@@ -55,7 +55,7 @@ export const checkpointName = (step: number): string => `step-${String(step).pad
 /** Hash of a configuration, independent of the order of its keys. */
 export const configHash = (config: TrainerConfig): string => canonicalHash(config);
 
-const canonicalHash = (value: unknown): string => createHash("sha256").update(canonical(value)).digest("hex");
+const canonicalHash = (value: unknown): string => sha256Of(canonical(value));
 
 /** Hash of what `checkpoint.json` says, but for the hash itself. */
 function stateHash(content: Readonly<Record<string, unknown>>): string {

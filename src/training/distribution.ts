@@ -1,5 +1,4 @@
 /** How a run is spread over processes: device of each, means of exchange, and what all must have in common. */
-import { createHash } from "node:crypto";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { resolveDevice } from "../addon/devices.ts";
@@ -8,6 +7,7 @@ import type { NativeDistributedOptions, NativeInfo } from "../addon/native-types
 import type { World } from "../config/torchrun-environment.ts";
 import type { TrainerConfig } from "../config/training-config.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
+import { sha256Of } from "../sha256.ts";
 
 /** The device of one process: of several on CUDA, each has its own. Throws ERR_DEVICE. */
 export function deviceOfRank(config: TrainerConfig, world: World, info: Pick<NativeInfo, "cuda">): string {
@@ -119,7 +119,5 @@ function fingerprint(config: TrainerConfig, common: Readonly<Record<string, unkn
   const { output_dir, device, threads, logging, samples, ...rest } = config;
   const { manifest, prefetch, ...data } = rest.data;
   const paths = { model: null, vae: null, glyph_encoder: null, perceptual: null };
-  return createHash("sha256")
-    .update(JSON.stringify([{ ...rest, data, ...paths }, common]))
-    .digest("hex");
+  return sha256Of(JSON.stringify([{ ...rest, data, ...paths }, common]));
 }

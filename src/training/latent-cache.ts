@@ -13,7 +13,6 @@
  * each time could not be kept. Every sample is encoded by itself: what it is beside does not change a bit of it, so a
  * run that finds an entry and one that makes it go on with the same numbers.
  */
-import { createHash } from "node:crypto";
 import sharp from "sharp";
 import type { HostTensor, NativeBatch, NativeTrainer } from "../addon/native-types.ts";
 import type { UNetTrainerConfig } from "../config/training-config.ts";
@@ -24,6 +23,7 @@ import type { CachedSample, SampleCache, SampleIdentity } from "../datasets/samp
 import { codedError } from "../errors.ts";
 import type { ModelFolder } from "../models/model-folder.ts";
 import { renderGlyphImage } from "../rendering/glyph-image.ts";
+import { sha256Of } from "../sha256.ts";
 import { packageVersion } from "../telemetry/package-version.ts";
 import { cropOptions, glyphOptions } from "./crop-options.ts";
 import type { WarningEvent } from "./events.ts";
@@ -52,7 +52,7 @@ const hashesOf = (folder: ModelFolder): unknown => folder.metadata.sha256;
 function recipes(config: CachedConfig, models: TrainingModels): { latents: unknown; glyphs: unknown } {
   const software = { package: packageVersion, vips: sharp.versions.vips };
   const glyph = glyphOptions(config, models);
-  const drawing = createHash("sha256").update(renderGlyphImage("Ärger 0123 & co, €9.50", glyph).data);
+  const drawing = sha256Of(renderGlyphImage("Ärger 0123 & co, €9.50", glyph).data);
   return {
     latents: {
       what: "latents",
@@ -71,7 +71,7 @@ function recipes(config: CachedConfig, models: TrainingModels): { latents: unkno
       encoder: hashesOf(models.glyphEncoder!),
       precision: config.precision,
       glyph,
-      drawing: drawing.digest("hex"),
+      drawing,
       software,
     },
   };
