@@ -98,7 +98,7 @@ const definitions = {
   ERR_DOCUMENT_FORMAT: {
     family: "document",
     meaning: "The content is not of a supported image format.",
-    cure: "Give a PNG, JPEG, WebP or TIFF file. The content decides, not the file name.",
+    cure: "Give a PNG, JPEG, WebP, TIFF or PDF file. The content decides, not the file name.",
   },
   ERR_DOCUMENT_DAMAGED: {
     family: "document",

@@ -74,7 +74,7 @@ export async function listDocuments(path: string, options: { readonly signal?: A
   });
   if (info.isFile()) {
     if ((await formatOfFile(path)) !== undefined) return [path];
-    throw codedError("ERR_DOCUMENT_FORMAT", `${path} is not a PNG, JPEG, WebP or TIFF`);
+    throw codedError("ERR_DOCUMENT_FORMAT", `${path} is not a PNG, JPEG, WebP, TIFF or PDF`);
   }
   if (!info.isDirectory()) throw codedError("ERR_DOCUMENT_NOT_FOUND", `${path} is neither a file nor a folder`);
 
@@ -92,7 +92,7 @@ export async function listDocuments(path: string, options: { readonly signal?: A
       else if (entry.isFile() && (await formatOfFile(full)) !== undefined) found.push(full);
     }
   }
-  if (found.length === 0) throw codedError("ERR_DOCUMENT_EMPTY", `${path} holds no PNG, JPEG, WebP or TIFF`);
+  if (found.length === 0) throw codedError("ERR_DOCUMENT_EMPTY", `${path} holds no PNG, JPEG, WebP, TIFF or PDF`);
   // By code unit and not by locale: the order is the same on every machine.
   return found.sort();
 }

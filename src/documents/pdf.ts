@@ -137,17 +137,19 @@ class PdfThread {
 
   async #wait(what: string): Promise<Answer> {
     let timer: NodeJS.Timeout | undefined;
+    const wake = (): void => this.#wake?.();
     try {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         timer = setTimeout(() => {
           this.#fail(`${what} of ${this.#name} took longer than ${timeoutMs / 1000} s to draw`);
         }, timeoutMs);
-        this.#signal?.addEventListener("abort", () => resolve(), { once: true });
+        this.#signal?.addEventListener("abort", wake, { once: true });
         if (this.#failure) resolve();
       });
     } finally {
       clearTimeout(timer);
+      this.#signal?.removeEventListener("abort", wake);
       this.#wake = undefined;
     }
     throwIfAborted(this.#signal);

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { inflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { decodeDocument } from "../../src/documents/decode.ts";
@@ -61,6 +62,13 @@ describe("reading a PDF", () => {
     expect(pixel(image, 10, 90)).toEqual([0, 0, 255]);
     const fine = await encodeDocument([{ index: 0, image: noise(300, 200), dpi: 300 }], "pdf");
     expect((await decodeDocument(fine)).pages[0]).toMatchObject({ image: { width: 300, height: 200 } });
+  });
+
+  it("leaves nothing on the caller's signal", async () => {
+    const { signal } = new AbortController();
+    const { pages } = await decodeDocument(textPdf([["one"], ["two"]], [72, 72]), { signal });
+    expect(pages).toHaveLength(2);
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   it("turns pages as their viewer would", async () => {
