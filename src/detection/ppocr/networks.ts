@@ -1,6 +1,7 @@
 /** The two networks of PP-OCR, run by onnxruntime-node. A run blocks the thread it is made in. */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { codedError } from "../../errors.ts";
+import { openSession } from "../onnx-session.ts";
 import type { ProbabilityMap } from "./text-boxes.ts";
 
 export interface RecognitionScores {
@@ -30,25 +31,20 @@ export interface NetworkFiles {
 
 /** Rejects with ERR_OCR_RUNTIME, ERR_MODEL_GRAPH, ERR_MODEL_SHAPE. */
 export async function openNetworks(files: NetworkFiles): Promise<Networks> {
-  const ort = await import("onnxruntime-node").catch((cause: unknown) => {
-    throw codedError("ERR_OCR_RUNTIME", "The package onnxruntime-node can't be loaded", { cause });
-  });
-  const open = (path: string): Promise<InferenceSession> =>
-    ort.InferenceSession.create(path, {
+  const open = (path: string) =>
+    openSession(path, {
+      missing: "ERR_OCR_RUNTIME",
+      cure: "Install the models again.",
       intraOpNumThreads: files.threads,
-      interOpNumThreads: 1,
       // Lines and pages have all sizes: an arena would keep the memory of the largest of each.
       enableCpuMemArena: false,
-      logSeverityLevel: 4,
-    }).catch((cause: unknown) => {
-      throw codedError("ERR_MODEL_GRAPH", `${path} can't be loaded`, { cause, cure: "Install the models again." });
     });
+  const { session: detection, Tensor } = await open(files.detection);
+  const { session: recognition } = await open(files.recognition);
   const run = async (session: InferenceSession, data: Float32Array, shape: number[]): Promise<Tensor> => {
-    const answer = await session.run({ [session.inputNames[0]!]: new ort.Tensor("float32", data, shape) });
+    const answer = await session.run({ [session.inputNames[0]!]: new Tensor("float32", data, shape) });
     return answer[session.outputNames[0]!]!;
   };
-  const detection = await open(files.detection);
-  const recognition = await open(files.recognition);
   const [output] = recognition.outputMetadata;
   const classes = output?.isTensor ? output.shape.at(-1) : undefined;
   if (classes !== files.characters.length + 1) {
