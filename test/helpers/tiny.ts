@@ -9,6 +9,7 @@ import type {
   UnetLossOptions,
   VaeLossOptions,
 } from "../../src/addon/native-types.ts";
+import { writeTensors } from "./safetensors.ts";
 
 export const root = join(import.meta.dirname, "..", "..");
 export type TinyModel = "vae" | "unet" | "glyph_encoder" | "vgg16";
@@ -17,6 +18,12 @@ export const tinyFiles = (kind: TinyModel): ModelFiles => ({
   graph: join(tinyFolder(kind), "graph.pt"),
   weights: join(tinyFolder(kind), "model.safetensors"),
 });
+/** Under the names that the reference programs give them. */
+export const tinyFolders = {
+  vae: tinyFolder("vae"),
+  unet: tinyFolder("unet"),
+  glyphEncoder: tinyFolder("glyph_encoder"),
+} as const;
 export const tinyConfig = (kind: TinyModel): Record<string, unknown> =>
   JSON.parse(readFileSync(join(tinyFolder(kind), "config.json"), "utf8")) as Record<string, unknown>;
 
@@ -99,6 +106,42 @@ export const projectionWidths = (): { inputWidth: number; outputWidth: number } 
   inputWidth: tinyConfig("glyph_encoder")["hidden_size"] as number,
   outputWidth: tinyConfig("unet")["cross_attention_dim"] as number,
 });
+
+/** A projection with fixed weights, written into `folder`: for the addon, and as the reference programs take it. */
+export function tinyProjection(folder: string) {
+  const { inputWidth, outputWidth } = projectionWidths();
+  const weight = normalTensor([outputWidth, inputWidth], 8);
+  const bias = normalTensor([outputWidth], 9);
+  const weights = join(folder, "text_projection.safetensors");
+  writeTensors(weights, { weight, bias });
+  return {
+    textProjection: { inputWidth, outputWidth, weights },
+    projectionTensors: { "text_projection.weight": weight, "text_projection.bias": bias },
+  };
+}
+
+/** What a batch holds, under the names that the reference programs give it. */
+export function referenceInputs(batch: NativeBatch, prefix = ""): Record<string, HostTensor> {
+  const { ids, images, height, width, masks, glyphs, glyphHeight, glyphWidth } = batch;
+  const bytes = (data: unknown, ...shape: number[]): HostTensor => ({
+    data: data as Uint8Array,
+    shape: [ids.length, ...shape],
+    dtype: "uint8",
+  });
+  const tensors = {
+    images: bytes(images, height, width, 3),
+    masks: masks && bytes(masks, height, width),
+    glyphs: glyphs && bytes(glyphs, glyphHeight!, glyphWidth!, 3),
+    posterior_noise: batch.posteriorNoise,
+    noise: batch.noise,
+    timesteps: batch.timesteps,
+    offset_noise: batch.offsetNoise,
+    perturbation: batch.perturbation,
+  };
+  return Object.fromEntries(
+    Object.entries(tensors).flatMap(([name, tensor]) => (tensor === undefined ? [] : [[`${prefix}${name}`, tensor]])),
+  );
+}
 
 const common = {
   device: "cpu",

@@ -7,7 +7,7 @@ import { loadNative } from "../../src/addon/binding.ts";
 import type { HostTensor } from "../../src/addon/native-types.ts";
 import { runReference } from "../helpers/python.ts";
 import { readTensors, relativeDifference } from "../helpers/safetensors.ts";
-import { normalTensor, stagedFiles, tinyFolder, vaeBatch, vaeOptions } from "../helpers/tiny.ts";
+import { normalTensor, referenceInputs, stagedFiles, tinyFolder, vaeBatch, vaeOptions } from "../helpers/tiny.ts";
 
 const settings = { startStep: 0, weight: 0.5, channels: 8, layers: 2 };
 // A large eps: without it AdamW makes full steps of the rounding noise that some biases get as gradient.
@@ -35,11 +35,9 @@ it.each([false, true])(
       for (const [name, tensor] of Object.entries(readTensors(join(folder, "discriminator.safetensors"))))
         inputs[`discriminator.${name}`] = tensor;
       const batches = [1, 2, 3].map((seed, step) => {
-        const batch = vaeBatch(2, 64, 64, seed);
-        const posteriorNoise = normalTensor([2, 4, 16, 16], seed);
-        inputs[`${step}.images`] = { data: batch.images as Uint8Array, shape: [2, 64, 64, 3], dtype: "uint8" };
-        inputs[`${step}.posterior_noise`] = posteriorNoise;
-        return { ...batch, posteriorNoise };
+        const batch = { ...vaeBatch(2, 64, 64, seed), posteriorNoise: normalTensor([2, 4, 16, 16], seed) };
+        Object.assign(inputs, referenceInputs(batch, `${step}.`));
+        return batch;
       });
       const reference = await runReference(
         "adversarial",

@@ -13,7 +13,16 @@ import type {
 } from "../../src/addon/native-types.ts";
 import { runReference } from "../helpers/python.ts";
 import { readTensors } from "../helpers/safetensors.ts";
-import { normalTensor, tinyFolder, unetBatch, unetOptions, vaeBatch, vaeOptions } from "../helpers/tiny.ts";
+import {
+  normalTensor,
+  referenceInputs,
+  tinyFolder,
+  tinyFolders,
+  unetBatch,
+  unetOptions,
+  vaeBatch,
+  vaeOptions,
+} from "../helpers/tiny.ts";
 
 const steps = 200;
 const schedule: ScheduleOptions = { type: "cosine", warmupSteps: 20, totalSteps: steps, cycles: 1 };
@@ -35,18 +44,6 @@ function unetStep(step: number): NativeBatch {
   };
 }
 
-function inputsOf(batch: NativeBatch): Record<string, HostTensor> {
-  const { height, width, masks, glyphs, glyphHeight, glyphWidth } = batch;
-  return {
-    images: { data: batch.images as Uint8Array, shape: [1, height, width, 3], dtype: "uint8" },
-    posterior_noise: batch.posteriorNoise!,
-    ...(masks && { masks: { data: masks, shape: [1, height, width], dtype: "uint8" } }),
-    ...(glyphs && { glyphs: { data: glyphs, shape: [1, glyphHeight!, glyphWidth!, 3], dtype: "uint8" } }),
-    ...(batch.noise && { noise: batch.noise }),
-    ...(batch.timesteps && { timesteps: batch.timesteps }),
-  };
-}
-
 /** The projection that the trainer has made, for the reference to start from. */
 async function projectionOf(trainer: NativeTrainer, objective: string): Promise<Record<string, HostTensor>> {
   if (objective === "vae") return {};
@@ -62,19 +59,13 @@ async function projectionOf(trainer: NativeTrainer, objective: string): Promise<
 
 it.each<[string, NativeTrainerOptions, (step: number) => NativeBatch, Record<string, unknown>]>([
   ["vae", vaeOptions({ perceptualWeight: 0.1 }, more), vaeStep, { vae: tinyFolder("vae"), vgg: tinyFolder("vgg16") }],
-  [
-    "unet",
-    unetOptions({ snrGamma: 5 }, more),
-    unetStep,
-    { vae: tinyFolder("vae"), unet: tinyFolder("unet"), glyphEncoder: tinyFolder("glyph_encoder") },
-  ],
+  ["unet", unetOptions({ snrGamma: 5 }, more), unetStep, tinyFolders],
 ])("%s: the losses of 200 steps stay the reference's", async (objective, options, batchOf, models) => {
   const native = await loadNative();
   const trainer = await native.createTrainer(options);
   const batches = Array.from({ length: steps }, (_, step) => batchOf(step));
   const inputs: Record<string, HostTensor> = {};
-  for (const [step, batch] of batches.entries())
-    for (const [name, tensor] of Object.entries(inputsOf(batch))) inputs[`${step}.${name}`] = tensor;
+  for (const [step, batch] of batches.entries()) Object.assign(inputs, referenceInputs(batch, `${step}.`));
   try {
     Object.assign(inputs, await projectionOf(trainer, objective));
     const reference = await runReference(

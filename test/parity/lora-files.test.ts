@@ -9,25 +9,16 @@ import { convertAdapter } from "../../src/adapters/convert-adapter.ts";
 import { kohyaFile } from "../../src/adapters/kohya-format.ts";
 import { readAdapter } from "../../src/adapters/read-adapter.ts";
 import { writeAdapter } from "../../src/adapters/write-adapter.ts";
-import { loadNative } from "../../src/addon/binding.ts";
 import { readModelFolder } from "../../src/models/model-folder.ts";
 import { deltaOf, madeAdapter, tinyLayers } from "../helpers/adapters.ts";
 import { runReference } from "../helpers/python.ts";
-import { relativeDifference, writeTensors } from "../helpers/safetensors.ts";
-import { normalTensor, projectionWidths, tinyFiles, tinyFolder, unetBatch, vaeBatch } from "../helpers/tiny.ts";
+import { relativeDifference } from "../helpers/safetensors.ts";
+import { noisyBatch, openPipeline, samplingInputs, size } from "../helpers/sampling.ts";
+import { referenceInputs, tinyFolder, tinyFolders, vaeBatch } from "../helpers/tiny.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "anonymizer-lora-files-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const tolerance = 1e-5;
-const size = 2;
-const [height, width] = [32, 64];
-const widths = projectionWidths();
-const weight = normalTensor([widths.outputWidth, widths.inputWidth], 8);
-const bias = normalTensor([widths.outputWidth], 9);
-const projection = join(folder, "text_projection.safetensors");
-writeTensors(projection, { weight, bias });
-const batch = unetBatch(size, height, width);
-const noise = normalTensor([size, 4, height / 4, width / 4], 21);
 const sampling = { steps: 1, guidanceScale: 1, strength: 1, predictionType: "epsilon", maskedFill: "0" } as const;
 
 const attention = tinyLayers("unet", /\.to_(q|k|v|out\.0)$/);
@@ -53,18 +44,8 @@ async function written(adapter: (typeof cases)[number]["adapter"]): Promise<stri
 const fileOf = (own: string, format: AdapterFormat): string =>
   format === "peft" ? own : join(own, format === "kohya" ? kohyaFile : "pytorch_lora_weights.safetensors");
 
-const referenceTensors = {
-  images: { data: batch.images as Uint8Array, shape: [size, height, width, 3], dtype: "uint8" },
-  masks: { data: batch.masks!, shape: [size, height, width], dtype: "uint8" },
-  glyphs: { data: batch.glyphs!, shape: [size, batch.glyphHeight!, batch.glyphWidth!, 3], dtype: "uint8" },
-  noise,
-  "text_projection.weight": weight,
-  "text_projection.bias": bias,
-} as const;
-
 describe("adapter files", () => {
   it.each(cases)("$name: peft and diffusers load all three and compute what we compute", async ({ adapter }) => {
-    const native = await loadNative();
     const model = await readModelFolder(tinyFolder("unet"), "unet");
     const own = await written(adapter);
     const layers = adapter.layers.map((layer) => layer.name);
@@ -74,15 +55,13 @@ describe("adapter files", () => {
         model: "unet",
         files: Object.fromEntries(adapterFormats.map((format) => [format, { format, path: fileOf(own, format) }])),
         layers,
-        vae: tinyFolder("vae"),
-        unet: tinyFolder("unet"),
-        glyphEncoder: tinyFolder("glyph_encoder"),
+        ...tinyFolders,
         scalingFactor: 0.18215,
         ...sampling,
         save: join(own, "theirs"),
         saveFrom: "peft",
       },
-      referenceTensors,
+      samplingInputs,
     );
     const theirs = { peft: join(own, "theirs", "peft"), diffusers: join(own, "theirs", "diffusers") };
     const paths = [
@@ -102,23 +81,9 @@ describe("adapter files", () => {
           relativeDifference(deltaOf(ready!.adapter, name), deltaOf(adapter, name)),
           `${format} read back: ${name}`,
         ).toBeLessThan(1e-6);
-      const pipeline = await native.createPipeline({
-        device: "cpu",
-        precision: "fp32",
-        threads: 0,
-        vae: tinyFiles("vae"),
-        unet: tinyFiles("unet"),
-        glyphEncoder: tinyFiles("glyph_encoder"),
-        textProjection: { ...widths, weights: projection },
-        maskedFill: "0",
-        scalingFactor: 0.18215,
-        predictionType: "epsilon",
-        adapters: [nativeAdapter(ready!)],
-      });
-      const latents = await pipeline.generate(
-        { ...batch, noise },
-        { sampler: "ddim", ...sampling, seeds: new BigUint64Array(size), returnLatents: true },
-      );
+      const pipeline = await openPipeline({ adapters: [nativeAdapter(ready!)] });
+      const options = { sampler: "ddim", ...sampling, seeds: new BigUint64Array(size), returnLatents: true } as const;
+      const latents = await pipeline.generate(noisyBatch, options);
       await pipeline.close();
       for (const other of adapterFormats)
         expect(
@@ -132,7 +97,6 @@ describe("adapter files", () => {
     const layers = tinyLayers("vae", /decoder\..*conv[12]$|decoder\.conv_in$/);
     const adapter = madeAdapter("vae", layers, () => ({ rank: 2, alpha: 3 }));
     const own = await written(adapter);
-    const images = vaeBatch(1, 32, 32).images as Uint8Array;
     const reference = await runReference(
       "lora_files",
       {
@@ -144,7 +108,7 @@ describe("adapter files", () => {
         layers,
         vae: tinyFolder("vae"),
       },
-      { images: { data: images, shape: [1, 32, 32, 3], dtype: "uint8" } },
+      referenceInputs(vaeBatch(1, 32, 32)),
     );
     for (const format of ["peft", "diffusers"])
       for (const name of layers) {

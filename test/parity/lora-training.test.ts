@@ -9,8 +9,10 @@ import { runReference } from "../helpers/python.ts";
 import { readTensors, relativeDifference, writeTensors } from "../helpers/safetensors.ts";
 import {
   normalTensor,
-  projectionWidths,
+  referenceInputs,
   tinyFolder,
+  tinyFolders,
+  tinyProjection,
   unetBatch,
   unetOptions,
   vaeBatch,
@@ -19,17 +21,7 @@ import {
 
 const folder = mkdtempSync(join(tmpdir(), "anonymizer-lora-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-const { inputWidth, outputWidth } = projectionWidths();
-const projection = {
-  "text_projection.weight": normalTensor([outputWidth, inputWidth], 8),
-  "text_projection.bias": normalTensor([outputWidth], 9),
-};
-const projectionPath = join(folder, "text_projection.safetensors");
-writeTensors(projectionPath, {
-  weight: projection["text_projection.weight"],
-  bias: projection["text_projection.bias"],
-});
-const textProjection = { inputWidth, outputWidth, weights: projectionPath };
+const { textProjection, projectionTensors } = tinyProjection(folder);
 
 const layersOf = (kind: "unet" | "vae", pattern: RegExp): string[] =>
   Object.keys(readTensors(join(tinyFolder(kind), "model.safetensors"))).flatMap((name) => {
@@ -64,7 +56,7 @@ const steps = 10;
 
 /** The batch of each step with everything random fixed, and the same under the reference's names. */
 function batchesOf(kind: "unet" | "vae"): { batches: NativeBatch[]; tensors: Record<string, HostTensor> } {
-  const tensors: Record<string, HostTensor> = kind === "unet" ? { ...projection } : {};
+  const tensors: Record<string, HostTensor> = kind === "unet" ? { ...projectionTensors } : {};
   const batches = Array.from({ length: steps }, (_, step) => {
     const [size, height, width] = [2, 32, 32];
     const batch = (kind === "unet" ? unetBatch : vaeBatch)(size, height, width, step + 1);
@@ -74,19 +66,7 @@ function batchesOf(kind: "unet" | "vae"): { batches: NativeBatch[]; tensors: Rec
       fixed["noise"] = normalTensor(latents, step + 80);
       fixed["timesteps"] = { data: BigInt64Array.of(BigInt(97 * step + 20), 700n), shape: [size], dtype: "int64" };
     }
-    const image = (data: unknown, h: number, w: number): HostTensor => ({
-      data: data as Uint8Array,
-      shape: [size, h, w, 3],
-      dtype: "uint8",
-    });
-    tensors[`${step}.images`] = image(batch.images, height, width);
-    tensors[`${step}.posterior_noise`] = fixed["posteriorNoise"]!;
-    if (kind === "unet") {
-      tensors[`${step}.masks`] = { data: batch.masks!, shape: [size, height, width], dtype: "uint8" };
-      tensors[`${step}.glyphs`] = image(batch.glyphs, batch.glyphHeight!, batch.glyphWidth!);
-      tensors[`${step}.noise`] = fixed["noise"]!;
-      tensors[`${step}.timesteps`] = fixed["timesteps"]!;
-    }
+    Object.assign(tensors, referenceInputs({ ...batch, ...fixed }, `${step}.`));
     return { ...batch, ...fixed };
   });
   return { batches, tensors };
@@ -139,9 +119,7 @@ describe("LoRA", () => {
         {
           objective: own.kind,
           adapter: start,
-          unet: tinyFolder("unet"),
-          vae: tinyFolder("vae"),
-          glyphEncoder: tinyFolder("glyph_encoder"),
+          ...tinyFolders,
           ...(own.kind === "unet" ? unetOptions().unetLoss : vaeOptions().vaeLoss),
           ...optimizer,
         },

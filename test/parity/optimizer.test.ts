@@ -7,7 +7,7 @@ import { loadNative } from "../../src/addon/binding.ts";
 import type { HostTensor, ScheduleOptions } from "../../src/addon/native-types.ts";
 import { runReference } from "../helpers/python.ts";
 import { readTensors, relativeDifference } from "../helpers/safetensors.ts";
-import { normalTensor, tinyFolder, vaeBatch, vaeOptions } from "../helpers/tiny.ts";
+import { normalTensor, referenceInputs, tinyFolder, vaeBatch, vaeOptions } from "../helpers/tiny.ts";
 
 describe("AdamW", () => {
   it("ten steps with accumulation, clipping, a schedule and EMA give the reference's losses, weights and averages", async () => {
@@ -21,11 +21,12 @@ describe("AdamW", () => {
     const inputs: Record<string, HostTensor> = {};
     const steps = Array.from({ length: 10 }, (_, step) =>
       [0, 1].map((micro) => {
-        const batch = vaeBatch(2, 32, 32, 10 * step + micro + 1);
-        const posteriorNoise = normalTensor([2, 4, 8, 8], 10 * step + micro);
-        inputs[`${step}.${micro}.images`] = { data: batch.images as Uint8Array, shape: [2, 32, 32, 3], dtype: "uint8" };
-        inputs[`${step}.${micro}.posterior_noise`] = posteriorNoise;
-        return { ...batch, posteriorNoise };
+        const batch = {
+          ...vaeBatch(2, 32, 32, 10 * step + micro + 1),
+          posteriorNoise: normalTensor([2, 4, 8, 8], 10 * step + micro),
+        };
+        Object.assign(inputs, referenceInputs(batch, `${step}.${micro}.`));
+        return batch;
       }),
     );
     const reference = await runReference(

@@ -6,16 +6,16 @@ import { afterAll, describe, expect, it } from "vitest";
 import { loadNative } from "../../src/addon/binding.ts";
 import type { HostTensor, UnetLossOptions } from "../../src/addon/native-types.ts";
 import { runReference } from "../helpers/python.ts";
-import { relativeDifference, writeTensors } from "../helpers/safetensors.ts";
-import { normalTensor, projectionWidths, tinyFolder, unetBatch, unetOptions } from "../helpers/tiny.ts";
+import { relativeDifference } from "../helpers/safetensors.ts";
+import { normalTensor, referenceInputs, tinyFolders, tinyProjection, unetBatch, unetOptions } from "../helpers/tiny.ts";
 
 const tolerance = 1e-5;
 const height = 32;
 const width = 64;
 const size = 3;
-const batch = unetBatch(size, height, width);
 const latents = [size, 4, height / 4, width / 4];
-const fixed = {
+const batch = {
+  ...unetBatch(size, height, width),
   posteriorNoise: normalTensor(latents, 3),
   noise: normalTensor(latents, 4),
   offsetNoise: normalTensor([size, 4, 1, 1], 5),
@@ -31,11 +31,7 @@ const watched = [
 ];
 
 const folder = mkdtempSync(join(tmpdir(), "anonymizer-projection-"));
-const { inputWidth, outputWidth } = projectionWidths();
-const weight = normalTensor([outputWidth, inputWidth], 8);
-const bias = normalTensor([outputWidth], 9);
-const projection = join(folder, "text_projection.safetensors");
-writeTensors(projection, { weight, bias });
+const { textProjection, projectionTensors } = tinyProjection(folder);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const cases: Partial<UnetLossOptions>[] = [
@@ -49,37 +45,20 @@ const cases: Partial<UnetLossOptions>[] = [
 describe("UNet loss", () => {
   it.each(cases)("equals the reference with its gradients: %o", async (loss) => {
     const native = await loadNative();
-    const options = unetOptions(loss, { textProjection: { inputWidth, outputWidth, weights: projection } });
+    const options = unetOptions(loss, { textProjection });
     const names = loss.trainGlyphEncoder
       ? [...watched, "glyph_encoder.embeddings.patch_embeddings.projection.weight"]
       : watched;
     const reference = await runReference(
       "unet_loss",
-      {
-        vae: tinyFolder("vae"),
-        unet: tinyFolder("unet"),
-        glyphEncoder: tinyFolder("glyph_encoder"),
-        ...options.unetLoss,
-        gradients: names,
-      },
-      {
-        images: { data: batch.images as Uint8Array, shape: [size, height, width, 3], dtype: "uint8" },
-        masks: { data: batch.masks!, shape: [size, height, width], dtype: "uint8" },
-        glyphs: { data: batch.glyphs!, shape: [size, batch.glyphHeight!, batch.glyphWidth!, 3], dtype: "uint8" },
-        posterior_noise: fixed.posteriorNoise,
-        noise: fixed.noise,
-        timesteps: fixed.timesteps,
-        offset_noise: fixed.offsetNoise,
-        perturbation: fixed.perturbation,
-        "text_projection.weight": weight,
-        "text_projection.bias": bias,
-      },
+      { ...tinyFolders, ...options.unetLoss, gradients: names },
+      { ...referenceInputs(batch), ...projectionTensors },
     );
     const trainer = await native.createTrainer(options);
     try {
-      const losses = await trainer.computeLoss({ ...batch, ...fixed }, 0);
+      const losses = await trainer.computeLoss(batch, 0);
       expect(Math.abs(losses["total"]! / reference.values.losses.total - 1)).toBeLessThan(tolerance);
-      const gradients = await trainer.gradients({ ...batch, ...fixed }, 0);
+      const gradients = await trainer.gradients(batch, 0);
       for (const name of names) {
         expect(
           relativeDifference(
