@@ -1,11 +1,11 @@
 /** A real server that speaks S3, on a free port of this machine; and a proxy before it that behaves as R2 does, and worse. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -40,23 +40,18 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts moto with an empty bucket. */
-export async function startS3Server(bucket = "test-bucket"): Promise<S3Server> {
+async function start(
+  program: string,
+  argumentsFor: (port: number) => string[],
+  ready: (endpoint: string) => Promise<boolean>,
+): Promise<S3Server> {
   const port = await freePort();
-  const child: ChildProcess = spawn(moto, ["-H", "127.0.0.1", "-p", String(port)], { stdio: "ignore" });
+  const child = spawn(program, argumentsFor(port), { stdio: "ignore" });
   const onExit = (): void => void child.kill("SIGKILL");
   process.once("exit", onExit);
   const endpoint = `http://127.0.0.1:${port}`;
-  for (let tries = 0; ; tries++) {
-    const made = await fetch(`${endpoint}/${bucket}`, {
-      method: "PUT",
-      headers: { authorization: `AWS4-HMAC-SHA256 Credential=${accessKey}/20260101/us-east-1/s3/aws4_request` },
-    }).then(
-      (answer) => answer.ok,
-      () => false,
-    );
-    if (made) break;
-    if (tries > 300 || child.exitCode !== null) throw new Error("moto_server did not start");
+  for (let tries = 0; !(await ready(endpoint).catch(() => false)); tries++) {
+    if (tries > 300 || child.exitCode !== null) throw new Error(`${basename(program)} did not start`);
     await sleep(100);
   }
   return {
@@ -71,6 +66,16 @@ export async function startS3Server(bucket = "test-bucket"): Promise<S3Server> {
   };
 }
 
+/** Starts moto with an empty bucket. */
+export function startS3Server(bucket = "test-bucket"): Promise<S3Server> {
+  const authorization = `AWS4-HMAC-SHA256 Credential=${accessKey}/20260101/us-east-1/s3/aws4_request`;
+  return start(
+    moto,
+    (port) => ["-H", "127.0.0.1", "-p", String(port)],
+    async (endpoint) => (await fetch(`${endpoint}/${bucket}`, { method: "PUT", headers: { authorization } })).ok,
+  );
+}
+
 const rclone = join(root, ".cache", "s3-servers", "bin", "rclone");
 /** Why tests of signatures can't run: moto takes any, rclone checks them. */
 export const whyNoSignatures: string | undefined = existsSync(rclone)
@@ -80,45 +85,13 @@ if (whyNoSignatures !== undefined) console.log(`- tests of signatures: skipped (
 
 /** Starts rclone on a folder with an empty bucket. */
 export async function startRclone(folder: string, bucket = "test-bucket"): Promise<S3Server> {
-  const port = await freePort();
   await mkdir(join(folder, bucket), { recursive: true });
-  const child = spawn(
+  const fixed = ["serve", "s3", "--config", "/dev/null", "--auth-key", `${accessKey},${secretKey}`];
+  return start(
     rclone,
-    [
-      "serve",
-      "s3",
-      "--config",
-      "/dev/null",
-      "--addr",
-      `127.0.0.1:${port}`,
-      "--auth-key",
-      `${accessKey},${secretKey}`,
-      folder,
-    ],
-    { stdio: "ignore" },
+    (port) => [...fixed, "--addr", `127.0.0.1:${port}`, folder],
+    async (endpoint) => (await fetch(endpoint)) !== undefined,
   );
-  const onExit = (): void => void child.kill("SIGKILL");
-  process.once("exit", onExit);
-  const endpoint = `http://127.0.0.1:${port}`;
-  for (let tries = 0; ; tries++) {
-    const answers = await fetch(endpoint).then(
-      () => true,
-      () => false,
-    );
-    if (answers) break;
-    if (tries > 300 || child.exitCode !== null) throw new Error("rclone did not start");
-    await sleep(100);
-  }
-  return {
-    endpoint,
-    environment: environmentFor(endpoint),
-    async stop() {
-      process.off("exit", onExit);
-      const ended = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGKILL");
-      await ended;
-    },
-  };
 }
 
 export type Fault = "503" | "reset" | "reset after" | "truncate" | "corrupt" | "lost answer" | "stall";
