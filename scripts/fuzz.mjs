@@ -4,11 +4,12 @@
 // the errors in src/errors.ts may come out: no other error, no crash, no hang, no file or thread left over, no memory
 // that grows. Each violation is told with the arguments that repeat it. `count` is of documents; the others have less.
 import { fork } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { bundle } from "./bundle.mjs";
 
 const here = fileURLToPath(import.meta.url);
 const root = join(dirname(here), "..");
@@ -109,24 +110,6 @@ export async function fuzzGroup({
   return result;
 }
 
-async function buildProgram() {
-  const { build } = await import("tsdown");
-  const outDir = join(root, ".cache", "fuzz");
-  mkdirSync(outDir, { recursive: true });
-  const entry = { program: join(root, "test", "fuzz", "program.ts") };
-  await build({
-    entry,
-    outDir,
-    config: false,
-    dts: false,
-    clean: false,
-    format: "esm",
-    platform: "node",
-    logLevel: "warn",
-  });
-  return join(outDir, "program.mjs");
-}
-
 async function main() {
   const { values } = parseArgs({
     args: process.argv.slice(2).filter((argument) => argument !== "--"),
@@ -145,7 +128,7 @@ async function main() {
     console.error(`--count, --seed and --from are whole numbers; --only names ${Object.keys(shares).join(", ")}`);
     return 2;
   }
-  const program = await buildProgram();
+  const { program } = await bundle("fuzz", { program: "test/fuzz/program.ts" });
   let failed = 0;
   for (const group of wanted) {
     const cases = Math.ceil(count * shares[group]);

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
-import { build } from "tsdown";
+import { bundle } from "../../scripts/bundle.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const receipts = join(root, "..", "shared", "data", "receipts");
@@ -17,24 +17,10 @@ const sampler = process.env.SAMPLER ?? "ddim";
 const steps = Number(process.env.DIFFUSION_STEPS ?? 20);
 const sheet = process.env.SHEET;
 
-async function bundle() {
-  const outDir = join(root, ".cache", "bench");
-  const entry = {
-    fidelity: join(root, "bench", "fidelity.bench.ts"),
-    "tiny-pack": join(root, "test", "helpers", "tiny-pack.ts"),
-  };
-  await build({
-    entry,
-    outDir,
-    config: false,
-    dts: false,
-    clean: false,
-    format: "esm",
-    platform: "node",
-    logLevel: "warn",
-  });
-  const load = (name) => import(join(outDir, `${name}.mjs`));
-  return { ...(await load("fidelity")), ...(await load("tiny-pack")) };
+async function programs() {
+  const entries = { fidelity: "bench/fidelity.bench.ts", pack: "test/helpers/tiny-pack.ts" };
+  const { fidelity, pack } = await bundle("bench", entries);
+  return { ...(await import(fidelity)), ...(await import(pack)) };
 }
 
 async function openReaders() {
@@ -93,7 +79,7 @@ async function writeSheet(name, worst) {
 
 export async function run() {
   if (!existsSync(receipts)) return { skipped: `${receipts} is not there` };
-  const { measureFidelity, createClassicalEngine, createDiffusionEngine, writeTinyPack } = await bundle();
+  const { measureFidelity, createClassicalEngine, createDiffusionEngine, writeTinyPack } = await programs();
   const readers = await openReaders();
   const engines = {};
   const left = {};

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "tsdown";
+import { bundle } from "../../scripts/bundle.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const data = join(root, "..", "shared", "data");
@@ -10,19 +10,8 @@ const models = join(root, "models", "ppocr");
 
 export async function run() {
   if (!existsSync(data)) return { skipped: `${data} is not there` };
-  const outDir = join(root, ".cache", "bench");
-  const entry = { ocr: join(root, "bench", "ocr.bench.ts") };
-  await build({
-    entry,
-    outDir,
-    config: false,
-    dts: false,
-    clean: false,
-    format: "esm",
-    platform: "node",
-    logLevel: "warn",
-  });
-  const { measureOcr } = await import(join(outDir, "ocr.mjs"));
+  const { ocr } = await bundle("bench", { ocr: "bench/ocr.bench.ts" });
+  const { measureOcr } = await import(ocr);
   const { createPpOcrEngine, createTesseractEngine } = await import(join(root, "dist", "index.js"));
   const every = Number(process.env.BENCH_EVERY ?? 1);
   const starts = { tesseract: () => createTesseractEngine() };
