@@ -8,10 +8,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createDetector } from "../src/detection/detector.ts";
-import type { Entity } from "../src/detection/entity.ts";
 import type { OcrEngine, OcrLine, OcrPage } from "../src/detection/ocr.ts";
 import { decodeDocument } from "../src/documents/decode.ts";
-import { type Box, boxWidth, intersectBoxes } from "../src/documents/geometry.ts";
+import { type Box, boxWidth } from "../src/documents/geometry.ts";
+import { coveredWidth, touches } from "../src/evaluation/score-entities.ts";
 
 export interface DetectionTable {
   readonly receipts: number;
@@ -78,7 +78,7 @@ export async function measureDetection(dataFolder: string, options: MeasureOptio
     const entities = await detector.detect(page, 0);
     for (const line of receipt.lines) {
       const field = line.field ?? "other";
-      const on = entities.filter((entity) => touches(entity, line.box));
+      const on = entities.filter((entity) => touches(entity.box, line.box));
       const types = [...new Set(on.map((entity) => entity.type))];
       const outcome = { receipt: receipt.id, field, text: line.text, types };
       const count = counts.get(field) ?? { lines: 0, found: 0, typed: 0 };
@@ -92,7 +92,7 @@ export async function measureDetection(dataFolder: string, options: MeasureOptio
         }
         continue;
       }
-      const found = covered(on, line.box) >= 0.5 || (field === "date" && types.includes("date"));
+      const found = coveredWidth(on, line.box) >= 0.5 || (field === "date" && types.includes("date"));
       if (found) count.found++;
       else missed.push(outcome);
       if (types.includes(field)) count.typed++;
@@ -134,23 +134,4 @@ function trueLine({ text, box }: TrueLine): OcrLine {
     return { text: part, box: [x0, box[1], x0 + part.length * step, box[3]] as const, confidence: 1 };
   });
   return { text: joined, box, words, confidence: 1 };
-}
-
-/** More than a grazing touch: an engine's boxes differ by some pixels from those of the truth. */
-function touches({ box }: Entity, line: Box): boolean {
-  const [x0, y0, x1, y1] = intersectBoxes(box, line);
-  const height = Math.min(box[3] - box[1], line[3] - line[1]);
-  return y1 - y0 > 0.5 * height && x1 - x0 > Math.min(0.3 * height, 0.2 * boxWidth(box));
-}
-
-/** The share of the line's width that the entities cover. */
-function covered(entities: readonly Entity[], line: Box): number {
-  const parts = entities.map(({ box }) => intersectBoxes(box, line)).sort((a, b) => a[0] - b[0]);
-  let sum = 0;
-  let end = line[0];
-  for (const [x0, , x1] of parts) {
-    sum += Math.max(0, x1 - Math.max(x0, end));
-    end = Math.max(end, x1);
-  }
-  return sum / boxWidth(line);
 }

@@ -94,7 +94,9 @@ export function scorePage(truth: readonly TrueRegion[], found: readonly FoundEnt
       counts.hit++;
       counts.right += group.length;
     }
-    const isCovered = hit || coveredWidth(found, region.box) >= 0.5;
+    const high = ({ box }: FoundEntity): boolean =>
+      boxHeight(intersectBoxes(box, region.box)) > 0.4 * boxHeight(region.box);
+    const isCovered = hit || coveredWidth(found.filter(high), region.box) >= 0.5;
     if (isCovered) counts.covered++;
     covered.push(isCovered);
   }
@@ -112,18 +114,15 @@ function isFound(region: TrueRegion, group: readonly FoundEntity[]): boolean {
 }
 
 /** More than a grazing touch: an engine's boxes differ by some pixels from those of a label. */
-function touches(box: Box, line: Box): boolean {
+export function touches(box: Box, line: Box): boolean {
   const [x0, y0, x1, y1] = intersectBoxes(box, line);
   const height = Math.min(boxHeight(box), boxHeight(line));
   return y1 - y0 > 0.5 * height && x1 - x0 > Math.min(0.3 * height, 0.2 * boxWidth(box));
 }
 
-/** The share of a line's width that the findings cover. */
-function coveredWidth(found: readonly FoundEntity[], line: Box): number {
-  const parts = found
-    .map(({ box }) => intersectBoxes(box, line))
-    .filter((part) => boxHeight(part) > 0.4 * boxHeight(line))
-    .sort((a, b) => a[0] - b[0]);
+/** The share of a line's width that findings cover, whatever their height. */
+export function coveredWidth(found: readonly { readonly box: Box }[], line: Box): number {
+  const parts = found.map(({ box }) => intersectBoxes(box, line)).sort((a, b) => a[0] - b[0]);
   let sum = 0;
   let end = line[0];
   for (const [x0, , x1] of parts) {
