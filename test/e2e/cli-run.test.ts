@@ -213,19 +213,16 @@ describe("run over a folder", () => {
   });
 });
 
+/** A gate nothing passes, and no solid box to fall back on. */
+const impossible = ["min_confidence=1", "leak_similarity=0.05", "solid_fallback=false"].flatMap((value) => [
+  "--set",
+  `gate.${value}`,
+]);
+
 describe("a document that can't be proven", () => {
   it("is not written, has its report, gives exit code 3, and an older result is taken away", async () => {
     const out = join(folder, "unproven");
     const file = join(scans, "sub", "deeper", "c.png");
-    // A gate nothing passes, and no solid box to fall back on.
-    const impossible = [
-      "--set",
-      "gate.min_confidence=1",
-      "--set",
-      "gate.leak_similarity=0.05",
-      "--set",
-      "gate.solid_fallback=false",
-    ];
     expect((await cli(["run", file, "--out", out, "--key-file", keyFile])).code).toBe(0);
     expect(await files(out)).toContain("c.png");
     const { code, stderr } = await cli(["run", file, "--out", out, "--key-file", keyFile, ...impossible]);
@@ -269,19 +266,7 @@ describe("inputs", () => {
     const bad = await cli(["run", "-"], { stdin: Readable.from([Buffer.from("no image")]) });
     expect(bad).toMatchObject({ code: 4, stderr: expect.stringContaining("ERR_DOCUMENT_FORMAT") });
     expect(bad.bytes).toHaveLength(0);
-    const unproven = await cli(
-      [
-        "run",
-        "-",
-        "--set",
-        "gate.min_confidence=1",
-        "--set",
-        "gate.leak_similarity=0.05",
-        "--set",
-        "gate.solid_fallback=false",
-      ],
-      { stdin: Readable.from([input]) },
-    );
+    const unproven = await cli(["run", "-", ...impossible], { stdin: Readable.from([input]) });
     expect(unproven.code).toBe(3);
     expect(unproven.bytes).toHaveLength(0);
   });

@@ -1,12 +1,12 @@
 /** A real server that speaks S3, on a free port of this machine; and a proxy before it that behaves as R2 does, and worse. */
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { sha256 } from "./hash.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const moto = join(root, ".cache", "s3-servers", "bin", "moto_server");
@@ -17,7 +17,7 @@ export const whyNoS3Server: string | undefined = !existsSync(moto)
   : undefined;
 if (whyNoS3Server !== undefined) console.log(`- tests against an S3 server: skipped (${whyNoS3Server})`);
 
-export interface S3Server {
+interface S3Server {
   readonly endpoint: string;
   readonly environment: Record<string, string>;
   stop(): Promise<void>;
@@ -67,7 +67,7 @@ async function start(
 }
 
 /** Starts moto with an empty bucket. */
-export function startS3Server(bucket = "test-bucket"): Promise<S3Server> {
+function startS3Server(bucket = "test-bucket"): Promise<S3Server> {
   const authorization = `AWS4-HMAC-SHA256 Credential=${accessKey}/20260101/us-east-1/s3/aws4_request`;
   return start(
     moto,
@@ -105,11 +105,18 @@ export interface FaultyProxy {
   /** Decides before each request; undefined = passes on. */
   fault: (message: IncomingMessage, body: Buffer) => Fault | undefined;
   readonly injected: Map<Fault, number>;
+  /** No faults, and nothing seen so far. */
+  reset(): void;
   stop(): Promise<void>;
 }
 
-/** Refuses what R2 refuses: checksum headers, "100 Continue", wrong payload hashes, parts of unequal size. */
-export async function startProxy(target: string): Promise<FaultyProxy> {
+/**
+ * A server with an empty bucket behind a proxy that refuses what R2 refuses: checksum headers, "100 Continue", wrong
+ * payload hashes, parts of unequal size.
+ */
+export async function startProxy(): Promise<FaultyProxy> {
+  const server = await startS3Server();
+  const target = server.endpoint;
   const parts = new Map<string, Map<number, number>>();
   const held = new Set<ServerResponse>();
   const proxy: FaultyProxy & { server?: Server } = {
@@ -119,10 +126,17 @@ export async function startProxy(target: string): Promise<FaultyProxy> {
     refused: [],
     fault: () => undefined,
     injected: new Map(),
+    reset() {
+      proxy.fault = () => undefined;
+      proxy.requests.length = 0;
+      proxy.refused.length = 0;
+      proxy.injected.clear();
+    },
     async stop() {
       for (const response of held) response.destroy();
       proxy.server!.closeAllConnections();
       await new Promise((resolve) => proxy.server!.close(resolve));
+      await server.stop();
     },
   };
   const refuse = (response: ServerResponse, status: number, code: string): void => {
@@ -142,7 +156,7 @@ export async function startProxy(target: string): Promise<FaultyProxy> {
       return refuse(response, 501, "NotImplemented");
     }
     const stated = headers["x-amz-content-sha256"];
-    if (method === "PUT" && stated !== createHash("sha256").update(body).digest("hex")) {
+    if (method === "PUT" && stated !== sha256(body)) {
       return refuse(response, 400, "XAmzContentSHA256Mismatch");
     }
     const uploadId = query.get("uploadId");

@@ -1,7 +1,7 @@
 /** The tiny models as a pack that repaints: with the text projection that an exported UNet has. */
-import { createHash } from "node:crypto";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { sha256OfFile } from "./hash.ts";
 import { writeTensors } from "./safetensors.ts";
 import { normalTensor, projectionWidths, tinyFolder } from "./tiny.ts";
 
@@ -17,6 +17,6 @@ export function writeTinyPack(folder: string): void {
   });
   const file = join(folder, "unet", "metadata.json");
   const metadata = JSON.parse(readFileSync(file, "utf8"));
-  metadata.sha256["text_projection.safetensors"] = createHash("sha256").update(readFileSync(projection)).digest("hex");
+  metadata.sha256["text_projection.safetensors"] = sha256OfFile(projection);
   writeFileSync(file, JSON.stringify(metadata));
 }

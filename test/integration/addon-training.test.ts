@@ -1,12 +1,12 @@
 /** What the training step promises: the same numbers for the same seed, exact resume, abort, freezing, autocast. */
 
-import { createHash } from "node:crypto";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadNative } from "../../src/addon/binding.ts";
 import type { NativeBatch, NativeBinding, NativeTrainerOptions } from "../../src/addon/native-types.ts";
+import { sha256OfFile } from "../helpers/hash.ts";
 import { runPython } from "../helpers/python.ts";
 import { readTensors } from "../helpers/safetensors.ts";
 import { tinyFiles, tinyFolder, unetBatch, unetOptions, vaeBatch, vaeOptions } from "../helpers/tiny.ts";
@@ -166,7 +166,7 @@ describe("a trained model", () => {
       await trainer.exportWeights({ model: weights }, false);
       await trainer.close();
       const metadata = JSON.parse(readFileSync(join(model, "metadata.json"), "utf8"));
-      metadata.sha256["model.safetensors"] = createHash("sha256").update(readFileSync(weights)).digest("hex");
+      metadata.sha256["model.safetensors"] = sha256OfFile(weights);
       writeFileSync(join(model, "metadata.json"), JSON.stringify(metadata));
       expect(readFileSync(weights).equals(readFileSync(join(tinyFolder(kind as "vae"), "model.safetensors")))).toBe(
         false,

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,16 +13,9 @@ import type { RasterImage } from "../../src/documents/image.ts";
 import type { PatchEngine } from "../../src/inpainting/patch.ts";
 import { reportSchema, reportText } from "../../src/report.ts";
 import { foldText, readingSimilarity } from "../../src/verification/reading-similarity.ts";
+import { sha256 } from "../helpers/hash.ts";
+import { sampleKey as key, sampleLines as lines } from "../helpers/sample-lines.ts";
 
-const key = "a key for tests, sixteen or more";
-const lines = [
-  "Invoice 2024-118",
-  "Name: Ellen Marlow",
-  "E-mail: ellen.marlow@example.org",
-  "Phone: +44 20 7946 0958",
-  "Total 128.40",
-  "Thank you for your order",
-];
 const originals = ["Ellen Marlow", "ellen.marlow@example.org", "+44 20 7946 0958"];
 
 let ocr: OcrEngine;
@@ -32,7 +24,6 @@ let png: Buffer;
 
 const encode = (image: RasterImage) =>
   sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } });
-const sha256 = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
 const create = (config: object = {}, parts: object = {}) =>
   Anonymizer.create({ engine: "classical", key, ...config }, { parts: { ocr, ...parts } });
 

@@ -1,5 +1,4 @@
 /** The latent cache on the real addon and the tiny models. */
-import { createHash } from "node:crypto";
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -22,6 +21,7 @@ import { nativeOptions } from "../../src/training/native-options.ts";
 import { readTrainingModels } from "../../src/training/training-plan.ts";
 import { UNetTrainer } from "../../src/training/unet-trainer.ts";
 import { missingForTraining } from "../helpers/can-train.ts";
+import { sha256 } from "../helpers/hash.ts";
 import { unetBatch, unetOptions, vaeBatch, vaeOptions } from "../helpers/tiny.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -250,7 +250,7 @@ describe.skipIf(missing !== undefined)("the latent cache", () => {
     weights[weights.length - 2]! ^= 1;
     await writeFile(join(copied, "model.safetensors"), weights);
     const metadata = JSON.parse(await readFile(join(copied, "metadata.json"), "utf8"));
-    metadata.sha256["model.safetensors"] = createHash("sha256").update(weights).digest("hex");
+    metadata.sha256["model.safetensors"] = sha256(weights);
     await writeFile(join(copied, "metadata.json"), JSON.stringify(metadata));
     expect(await missingWith({ vae: { path: copied } })).toBe(samples);
     // Another page under the same name.

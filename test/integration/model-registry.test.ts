@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -14,47 +14,30 @@ import {
   type RegistryOptions,
 } from "../../src/index.ts";
 import { bundleInto } from "../helpers/bundle.ts";
-import {
-  environmentFor,
-  type FaultyProxy,
-  type S3Server,
-  secretKey,
-  startProxy,
-  startS3Server,
-  whyNoS3Server,
-} from "../helpers/s3-server.ts";
+import { sha256OfFile } from "../helpers/hash.ts";
+import { environmentFor, type FaultyProxy, secretKey, startProxy, whyNoS3Server } from "../helpers/s3-server.ts";
 import { root } from "../helpers/tiny.ts";
 import { writeTinyPack } from "../helpers/tiny-pack.ts";
 
 const mebi = 1 << 20;
 const quick = { baseDelayMs: 1, maxDelayMs: 5, attempts: 3, stallMs: 5000 };
-const hashOf = async (path: string): Promise<string> =>
-  createHash("sha256")
-    .update(await readFile(path))
-    .digest("hex");
 
 let folder: string;
 let bundle: string | undefined;
-let server: S3Server;
 let proxy: FaultyProxy;
 let count = 0;
 
 beforeAll(async () => {
   if (whyNoS3Server !== undefined) return;
-  server = await startS3Server();
-  proxy = await startProxy(server.endpoint);
+  proxy = await startProxy();
 });
 afterAll(async () => {
   await proxy?.stop();
-  await server?.stop();
   if (bundle !== undefined) await rm(bundle, { recursive: true, force: true });
 });
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "registry-"));
-  if (proxy !== undefined) {
-    proxy.fault = () => undefined;
-    proxy.requests.length = 0;
-  }
+  proxy?.reset();
   return () => rm(folder, { recursive: true, force: true });
 });
 
@@ -114,12 +97,12 @@ describe.each(kinds)("a registry in a %s", (kind) => {
     const pulled = await registry.pull("sd2");
     expect(pulled).toMatchObject({ version: "v2", stale: false });
     for (const file of ["unet/config.json", "unet/model.safetensors", "vae/model.safetensors"]) {
-      expect(await hashOf(join(pulled.folder, file))).toBe(await hashOf(join(second, file)));
+      expect(sha256OfFile(join(pulled.folder, file))).toBe(sha256OfFile(join(second, file)));
     }
     await pulled.release();
     await registry.pullTo(join(folder, "out"), "sd2", "v1");
-    expect(await hashOf(join(folder, "out/unet/model.safetensors"))).toBe(
-      await hashOf(join(first, "unet/model.safetensors")),
+    expect(sha256OfFile(join(folder, "out/unet/model.safetensors"))).toBe(
+      sha256OfFile(join(first, "unet/model.safetensors")),
     );
     expect(await registry.verify("sd2", "best")).toMatchObject({ version: "v2", files: 3, problems: [] });
 
@@ -168,8 +151,8 @@ describe.each(kinds)("a registry in a %s", (kind) => {
     expect(lost).toMatchObject({ reason: { code: "ERR_MODEL_VERSION" } });
     const winner = models[results.findIndex(({ status }) => status === "fulfilled")]!;
     await open(address).pullTo(join(folder, "out"), "m", "v1");
-    expect(await hashOf(join(folder, "out/unet/model.safetensors"))).toBe(
-      await hashOf(join(winner, "unet/model.safetensors")),
+    expect(sha256OfFile(join(folder, "out/unet/model.safetensors"))).toBe(
+      sha256OfFile(join(winner, "unet/model.safetensors")),
     );
   });
 
@@ -268,7 +251,7 @@ describe("the cache", () => {
     expect((await registry.verify("m", "v1")).problems).toEqual([expect.stringContaining("damaged in the cache")]);
     const mended = await registry.pull("m", "v1");
     expect(mended.folder).toBe(pulled.folder);
-    expect(await hashOf(file)).toBe(await hashOf(join(model, "unet/model.safetensors")));
+    expect(sha256OfFile(file)).toBe(sha256OfFile(join(model, "unet/model.safetensors")));
   });
 
   it("gives up what was not used for longest, never what is in use", async () => {
@@ -403,8 +386,8 @@ describe("the command line", () => {
     expect(await cli("models", "pull", `${address}/sd2@best`, "--to", join(folder, "out"), ...cache)).toMatchObject({
       code: 0,
     });
-    expect(await hashOf(join(folder, "out/unet/model.safetensors"))).toBe(
-      await hashOf(join(model, "unet/model.safetensors")),
+    expect(sha256OfFile(join(folder, "out/unet/model.safetensors"))).toBe(
+      sha256OfFile(join(model, "unet/model.safetensors")),
     );
     expect((await cli("models", "pull", `${address}/sd2`, ...cache)).stdout).toContain(join(folder, "cache"));
     expect(await cli("models", "verify", `${address}/sd2@v1`, ...cache)).toMatchObject({ code: 0 });

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,16 +10,15 @@ import { downloadFolder, uploadFolder } from "../../src/registry/folders.ts";
 import type { ObjectStore, StoreOptions } from "../../src/registry/object-store.ts";
 import { openObjectStore } from "../../src/registry/open-store.ts";
 import { bundleInto } from "../helpers/bundle.ts";
+import { sha256, sha256OfFile } from "../helpers/hash.ts";
 import {
   accessKey,
   environmentFor,
   type Fault,
   type FaultyProxy,
-  type S3Server,
   secretKey,
   startProxy,
   startRclone,
-  startS3Server,
   whyNoS3Server,
   whyNoSignatures,
 } from "../helpers/s3-server.ts";
@@ -27,36 +26,27 @@ import { root } from "../helpers/tiny.ts";
 
 const mebi = 1 << 20;
 const quick = { baseDelayMs: 1, maxDelayMs: 5, stallMs: 2000, attempts: 12 };
-const sha256 = (data: Buffer | string): string => createHash("sha256").update(data).digest("hex");
-const hashOf = async (path: string): Promise<string> => sha256(await readFile(path));
 
 let folder: string;
 /** Where programs are built that run as processes of their own: below the root, where they find packages. */
 let bundle: string;
-let server: S3Server;
 let proxy: FaultyProxy;
 let count = 0;
 
 beforeAll(async () => {
   if (whyNoS3Server !== undefined) return;
-  server = await startS3Server();
-  proxy = await startProxy(server.endpoint);
+  proxy = await startProxy();
   await mkdir(join(root, ".cache"), { recursive: true });
   bundle = await mkdtemp(join(root, ".cache", "store-"));
   await bundleInto(bundle, "test/helpers/transfer-process.ts");
 });
 afterAll(async () => {
   await proxy?.stop();
-  await server?.stop();
   if (bundle !== undefined) await rm(bundle, { recursive: true, force: true });
 });
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "store-"));
-  if (whyNoS3Server !== undefined) return;
-  proxy.fault = () => undefined;
-  proxy.requests.length = 0;
-  proxy.refused.length = 0;
-  proxy.injected.clear();
+  proxy?.reset();
   return () => rm(folder, { recursive: true, force: true });
 });
 
@@ -139,12 +129,12 @@ describe.each(kinds)("a store that is a %s", (kind) => {
       const path = await fileOf(bytes);
       const seen: number[] = [];
       const up = await store.uploadFile(`files/${bytes}`, path, { onProgress: (moved) => seen.push(moved.bytes) });
-      expect(up).toMatchObject({ bytes, sha256: await hashOf(path) });
+      expect(up).toMatchObject({ bytes, sha256: sha256OfFile(path) });
       if (bytes > 0) expect(seen.at(-1)).toBe(bytes);
       expect([...seen].sort((a, b) => a - b)).toEqual(seen);
       const down = await store.downloadFile(`files/${bytes}`, `${path}.back`);
       expect(down.sha256).toBe(up.sha256);
-      expect(await hashOf(`${path}.back`)).toBe(up.sha256);
+      expect(sha256OfFile(`${path}.back`)).toBe(up.sha256);
     }
     expect((await readdir(folder)).filter((name) => name !== "root").sort()).toEqual(["file.bin", "file.bin.back"]);
     if (kind === "bucket") expect(proxy.refused).toEqual([]);
@@ -236,7 +226,7 @@ describe.each(kinds)("a store that is a %s", (kind) => {
     expect(await downloadFolder(store, "f", target, { onProgress: (p) => last.push(p) })).toMatchObject({ skipped: 0 });
     expect(last.at(-1)).toMatchObject({ files: 2, bytes: 6 * mebi + 7, totalBytes: 6 * mebi + 7 });
     expect(await readFile(join(target, "a.txt"), "utf8")).toBe("changed");
-    expect(await hashOf(join(target, "deep/er/b.bin"))).toBe(await hashOf(join(source, "deep/er/b.bin")));
+    expect(sha256OfFile(join(target, "deep/er/b.bin"))).toBe(sha256OfFile(join(source, "deep/er/b.bin")));
     expect(await downloadFolder(store, "f", target)).toMatchObject({ skipped: 2 });
     await expect(downloadFolder(store, "nothing", target)).rejects.toMatchObject({ code: "ERR_STORE_NOT_FOUND" });
   });
@@ -307,7 +297,7 @@ describe.skipIf(whyNoS3Server !== undefined)("a bucket", () => {
     const path = await fileOf(11 * mebi);
     const { sha256: hash } = await store.uploadFile("large", path, { condition: "absent" });
     await store.downloadFile("large", join(folder, "back"));
-    expect(await hashOf(join(folder, "back"))).toBe(hash);
+    expect(sha256OfFile(join(folder, "back"))).toBe(hash);
     expect(proxy.injected.get("lost answer")).toBeGreaterThanOrEqual(5);
   });
 
@@ -337,7 +327,7 @@ describe.skipIf(whyNoS3Server !== undefined)("a bucket", () => {
           expect(tries).toBeLessThan(30);
         }
       }
-      expect(await hashOf(join(folder, "back"))).toBe(hash);
+      expect(sha256OfFile(join(folder, "back"))).toBe(hash);
     }
     const total = [...proxy.injected.values()].reduce((sum, n) => sum + n, 0);
     console.log(`  ${total} faults injected ${inspect(proxy.injected)}, ${damaged} damaged downloads refused`);
@@ -380,7 +370,7 @@ describe.skipIf(whyNoS3Server !== undefined)("a bucket", () => {
   it.each(["upload", "download"] as const)("goes on with an %s after its process was killed", async (way) => {
     const store = await open("bucket");
     const path = await fileOf(40 * mebi);
-    const hash = await hashOf(path);
+    const hash = sha256OfFile(path);
     if (way === "download") await store.uploadFile("big", path);
     const target = join(folder, "target");
     const task = {
@@ -416,7 +406,7 @@ describe.skipIf(whyNoS3Server !== undefined)("a bucket", () => {
     );
     expect(moved).toHaveLength(5);
     if (way === "upload") await store.downloadFile("big", target);
-    expect(await hashOf(target)).toBe(hash);
+    expect(sha256OfFile(target)).toBe(hash);
     expect((await readdir(folder)).sort()).toEqual(["file.bin", "target"]);
   });
 
@@ -433,7 +423,7 @@ describe.skipIf(whyNoS3Server !== undefined)("a bucket", () => {
     await expect(stopped).rejects.toMatchObject({ code: "ERR_ABORTED" });
     await writeFile(`${target}.download`, randomBytes(11 * mebi));
     await store.downloadFile("big", target);
-    expect(await hashOf(target)).toBe(await hashOf(path));
+    expect(sha256OfFile(target)).toBe(sha256OfFile(path));
   });
 
   it("shows credentials nowhere", async () => {
@@ -489,7 +479,7 @@ describe.skipIf(whyNoSignatures !== undefined)("a server that checks signatures"
       const path = await fileOf(12 * mebi);
       await store.uploadFile("deep/big", path);
       await store.downloadFile("deep/big", join(folder, "back"));
-      expect(await hashOf(join(folder, "back"))).toBe(await hashOf(path));
+      expect(sha256OfFile(join(folder, "back"))).toBe(sha256OfFile(path));
       expect(await keysOf(store)).toEqual(["deep/big", "small file+&.txt"]);
       const stranger = await openObjectStore("r2://test-bucket", {
         ...options,

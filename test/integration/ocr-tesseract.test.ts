@@ -1,12 +1,12 @@
-import { distance } from "fastest-levenshtein";
-import sharp, { type Sharp } from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { OcrEngine, OcrPage } from "../../src/detection/ocr.ts";
+import type { OcrEngine } from "../../src/detection/ocr.ts";
 import { createTesseractEngine } from "../../src/detection/tesseract-engine.ts";
 import { startTesseractWorker } from "../../src/detection/tesseract-worker.ts";
-import { type Box, boxArea, intersectBoxes, quadBounds } from "../../src/documents/geometry.ts";
-import { createImage, cropImage, type RasterImage } from "../../src/documents/image.ts";
+import { type Box, intersectBoxes, quadBounds } from "../../src/documents/geometry.ts";
+import { createImage, cropImage } from "../../src/documents/image.ts";
+import { iou } from "../../src/evaluation/score-entities.ts";
 import { fontFace } from "../../src/rendering/fonts.ts";
+import { errorRate, reshape } from "../helpers/reading.ts";
 import { drawPage } from "../unit/helpers/drawn-page.ts";
 
 const code = (value: string) => expect.objectContaining({ code: value });
@@ -34,34 +34,14 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-/** Intersection over union. */
-function boxIou(a: Box, b: Box): number {
-  const shared = boxArea(intersectBoxes(a, b));
-  return shared / (boxArea(a) + boxArea(b) - shared);
-}
-
-const plain = (text: string): string => text.toLowerCase().replace(/\s/g, "");
-
-/** Share of characters read wrongly, spaces apart. */
-function errorRate(read: OcrPage, wanted: readonly string[] = texts): number {
-  const [a, b] = [plain(read.lines.map((line) => line.text).join("")), plain(wanted.join(""))];
-  return distance(a, b) / b.length;
-}
-
-async function reshape(image: RasterImage, change: (s: Sharp) => Sharp): Promise<RasterImage> {
-  const pipeline = change(sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } }));
-  const { data, info } = await pipeline.toColourspace("srgb").removeAlpha().raw().toBuffer({ resolveWithObject: true });
-  return { data, width: info.width, height: info.height };
-}
-
 describe("a page", () => {
   it("is read with words and boxes in page pixels", async () => {
     const read = await engine.read(page);
     expect(read).toMatchObject({ width: 900, height: 600, engine: "tesseract" });
-    expect(errorRate(read)).toBeLessThan(0.03);
+    expect(errorRate(read, texts)).toBeLessThan(0.03);
     expect(read.lines).toHaveLength(texts.length);
     for (const [i, line] of read.lines.entries()) {
-      expect(boxIou(line.box, boxes[i]!)).toBeGreaterThan(0.6);
+      expect(iou(line.box, boxes[i]!)).toBeGreaterThan(0.6);
       expect(line.words.map((word) => word.text).join(" ")).toBe(line.text);
       expect(line.confidence).toBeGreaterThan(0.7);
       expect(line.confidence).toBeLessThanOrEqual(1);
@@ -78,15 +58,15 @@ describe("a page", () => {
   it("of small print is read, with boxes on the small page", async () => {
     const small = await reshape(page, (s) => s.resize({ width: 450 }));
     const read = await engine.read(small);
-    expect(errorRate(read)).toBeLessThan(0.06);
+    expect(errorRate(read, texts)).toBeLessThan(0.06);
     const half = boxes[0]!.map((v) => v / 2) as unknown as Box;
-    expect(boxIou(read.lines[0]!.box, half)).toBeGreaterThan(0.5);
+    expect(iou(read.lines[0]!.box, half)).toBeGreaterThan(0.5);
   });
 
   it.each([-3.5, 2])("turned by %d° is read upright, with boxes and quads on the turned page", async (degrees) => {
     const turned = await reshape(page, (s) => s.rotate(degrees, { background: "#ece9e4" }));
     const read = await engine.read(turned);
-    expect(errorRate(read)).toBeLessThan(0.05);
+    expect(errorRate(read, texts)).toBeLessThan(0.05);
     const line = read.lines.find(({ text }) => text.startsWith("Customer"))!;
     expect(line.quad).toBeDefined();
     const angle = (degrees * Math.PI) / 180;
@@ -103,7 +83,7 @@ describe("a page", () => {
       expect(Math.abs(line.quad![i]! - value)).toBeLessThan(8);
     });
     for (const word of line.words)
-      expect(boxIou(intersectBoxes(word.box, quadBounds(line.quad!)), word.box)).toBeGreaterThan(0.8);
+      expect(iou(intersectBoxes(word.box, quadBounds(line.quad!)), word.box)).toBeGreaterThan(0.8);
   });
 
   it("with pale print on grey, shaded paper is read", async () => {
@@ -111,7 +91,7 @@ describe("a page", () => {
     const pale = drawPage(900, 600, lines, { paper: [190, 190, 190], ink: [150, 150, 150], noise: 1 }).page;
     for (let y = 0; y < 600; y++)
       for (let i = y * 2700; i < (y + 1) * 2700; i++) pale.data[i] = Math.round(pale.data[i]! * (1 - 0.4 * (y / 600)));
-    expect(errorRate(await engine.read(pale))).toBeLessThan(0.06);
+    expect(errorRate(await engine.read(pale), texts)).toBeLessThan(0.06);
   });
 
   it("with light print on a dark bar is read", async () => {
@@ -132,7 +112,7 @@ describe("a page", () => {
       for (let x = 40; x < 860; x++)
         for (let dy = 0; dy < 2; dy++) data.fill(30, ((y + dy) * 900 + x) * 3, ((y + dy) * 900 + x) * 3 + 3);
     }
-    expect(errorRate(await engine.read({ ...page, data }))).toBeLessThan(0.06);
+    expect(errorRate(await engine.read({ ...page, data }), texts)).toBeLessThan(0.06);
   });
 
   it("without text gives no lines", async () => {
@@ -161,7 +141,7 @@ describe("a line image", () => {
       expect(read.lines).toHaveLength(1);
       expect(errorRate(read, ["Eleanor Whitfield, Weymouth"])).toBeLessThan(limit);
       const around = read.lines[0]!.box;
-      expect(boxIou(around, [4, 3, crop.width - 4, crop.height - 3])).toBeGreaterThan(0.6);
+      expect(iou(around, [4, 3, crop.width - 4, crop.height - 3])).toBeGreaterThan(0.6);
     }
   });
 });
@@ -179,7 +159,7 @@ describe("calls at once", () => {
 describe("a time-out", () => {
   it("stops reading, and the engine reads on", async () => {
     await expect(engine.read(page, { timeoutMs: 5 })).rejects.toEqual(code("ERR_OCR_TIMEOUT"));
-    expect(errorRate(await engine.read(page))).toBeLessThan(0.03);
+    expect(errorRate(await engine.read(page), texts)).toBeLessThan(0.03);
   });
 });
 
@@ -193,7 +173,7 @@ describe("an abort", () => {
     await expect(running).rejects.toEqual(code("ERR_ABORTED"));
     await expect(waiting).rejects.toEqual(code("ERR_ABORTED"));
     await expect(engine.read(page, { signal: controller.signal })).rejects.toEqual(code("ERR_ABORTED"));
-    expect(errorRate(await other)).toBeLessThan(0.03);
+    expect(errorRate(await other, texts)).toBeLessThan(0.03);
   });
 });
 

@@ -17,17 +17,9 @@ import { createImage, pasteImage, type RasterImage } from "../../src/documents/i
 import { type QuarterTurn, quarterTurns, turnBack, turnBox, turnImage, turnSize } from "../../src/documents/turn.ts";
 import { reportSchema } from "../../src/report.ts";
 import { ppocrFolder, ppocrMissing } from "../helpers/ppocr.ts";
+import { sampleKey as key, sampleLines as lines } from "../helpers/sample-lines.ts";
 import { root } from "../helpers/tiny.ts";
 
-const key = "a key for tests, sixteen or more";
-const lines = [
-  "Invoice 2024-118",
-  "Name: Ellen Marlow",
-  "E-mail: ellen.marlow@example.org",
-  "Phone: +44 20 7946 0958",
-  "Total 128.40",
-  "Thank you for your order",
-];
 const receipt = join(root, "..", "shared", "data", "receipts", "images", "316.jpg");
 if (!existsSync(receipt)) console.log(`skipped: ${receipt} is not there`);
 

@@ -1,5 +1,4 @@
 /** What a step takes does not depend on the number of processes it is spread over. */
-import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +8,7 @@ import { DocumentDataset } from "../../src/datasets/dataset.ts";
 import { createLoader, type LoaderOptions } from "../../src/datasets/loader.ts";
 import { Sampler } from "../../src/datasets/sampler.ts";
 import { writeSyntheticDataset } from "../../src/datasets/synthesizer/write-dataset.ts";
+import { sha256 } from "../helpers/hash.ts";
 
 let folder: string;
 let dataset: DocumentDataset;
@@ -37,7 +37,7 @@ function samplesOf(batches: readonly TrainingBatch[]): string[] {
       const bytes = images.length / size;
       return [...ids].map((id, i) => {
         const pixels = images.subarray(i * bytes, (i + 1) * bytes);
-        return `${id} ${createHash("sha256").update(pixels).digest("hex")}`;
+        return `${id} ${sha256(pixels)}`;
       });
     })
     .sort();

@@ -18,6 +18,7 @@ import type { Box } from "../../src/documents/geometry.ts";
 import { isCardNumber } from "../../src/identifiers/card.ts";
 import { schemesOf } from "../../src/identifiers/schemes.ts";
 import { Random } from "../../src/random/random.ts";
+import { holds } from "./helpers/patches.ts";
 
 const hash = ({ image, ...rest }: SyntheticDocument): string =>
   createHash("sha256").update(JSON.stringify(rest)).update(image.data).digest("hex");
@@ -164,10 +165,6 @@ describe("documents", () => {
     await expect(new DocumentSynthesizer(1).document(0, "passport" as "receipt")).rejects.toEqual(bad);
   });
 });
-
-function holds(outer: Box, inner: Box): boolean {
-  return inner[0] >= outer[0] && inner[1] >= outer[1] && inner[2] <= outer[2] && inner[3] <= outer[3];
-}
 
 type Pixels = SyntheticDocument["image"];
 

@@ -3,12 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pathToFileURL } from "node:url";
-import { crc32, deflateSync } from "node:zlib";
+import { deflateSync } from "node:zlib";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodeDocument } from "../../src/documents/decode.ts";
 import { encodeDocument } from "../../src/documents/encode.ts";
 import { createImage } from "../../src/documents/image.ts";
+import { pngChunk } from "./helpers/png.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -22,15 +23,6 @@ const grey = () => sharp({ create: { width: 20, height: 10, channels: 3, backgro
 const code = (value: string) => expect.objectContaining({ code: value });
 const firstPixel = (data: Uint8Array): number[] => [...data.subarray(0, 3)];
 
-function chunk(type: string, data: Buffer): Buffer {
-  const out = Buffer.alloc(12 + data.length);
-  out.writeUInt32BE(data.length, 0);
-  out.write(type, 4, "latin1");
-  data.copy(out, 8);
-  out.writeUInt32BE(crc32(out.subarray(4, 8 + data.length)), 8 + data.length);
-  return out;
-}
-
 /** A PNG that states a size; with or without the data for it. */
 function pngOf(width: number, height: number, withData: boolean): Buffer {
   const header = Buffer.alloc(13);
@@ -39,8 +31,8 @@ function pngOf(width: number, height: number, withData: boolean): Buffer {
   header[8] = 8;
   header[9] = 2;
   const signature = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
-  const rest = withData ? [chunk("IDAT", deflateSync(Buffer.alloc(64))), chunk("IEND", Buffer.alloc(0))] : [];
-  return Buffer.concat([signature, chunk("IHDR", header), ...rest]);
+  const rest = withData ? [pngChunk("IDAT", deflateSync(Buffer.alloc(64))), pngChunk("IEND", Buffer.alloc(0))] : [];
+  return Buffer.concat([signature, pngChunk("IHDR", header), ...rest]);
 }
 
 describe("what a document may come as", () => {

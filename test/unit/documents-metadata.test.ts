@@ -1,5 +1,4 @@
 /** Nothing but pixels and resolution goes from any input to any output: every kind of hiding place, every pair of formats. */
-import { crc32 } from "node:zlib";
 import sharp, { type Sharp } from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
 import { decodeDocument } from "../../src/documents/decode.ts";
@@ -8,6 +7,7 @@ import { encodeDocument } from "../../src/documents/encode.ts";
 import { createImage } from "../../src/documents/image.ts";
 import { findMetadata } from "../../src/verification/metadata.ts";
 import { pdfOf, textPdf } from "./helpers/pdf.ts";
+import { pngChunk } from "./helpers/png.ts";
 
 /** Stands in every hiding place; no picture holds it by chance. */
 const secret = "Ellen-Marlow-4711";
@@ -25,15 +25,6 @@ const described = (): Sharp =>
     .withExif({ IFD0: { Artist: secret, ImageDescription: secret }, IFD3: { GPSLatitudeRef: "N" } })
     .withXmp(xmp)
     .withIccProfile("p3");
-
-function pngChunk(type: string, data: Buffer): Buffer {
-  const chunk = Buffer.alloc(12 + data.length);
-  chunk.writeUInt32BE(data.length, 0);
-  chunk.write(type, 4, "latin1");
-  data.copy(chunk, 8);
-  chunk.writeUInt32BE(crc32(chunk.subarray(4, 8 + data.length)), 8 + data.length);
-  return chunk;
-}
 
 /** With chunks after the header. */
 const pngWith = (png: Buffer, ...chunks: readonly (readonly [type: string, data: Buffer])[]): Buffer =>

@@ -15,6 +15,7 @@ import { createImage, cropImage, pasteImage } from "../../src/documents/image.ts
 import type { Patch } from "../../src/inpainting/patch.ts";
 import { extractPatch } from "../../src/inpainting/patches.ts";
 import { replacementOf } from "./helpers/drawn-page.ts";
+import { checkShape, holds } from "./helpers/patches.ts";
 
 const runs = { numRuns: 300, seed: 5 };
 const coordinate = fc.integer({ min: -1e9, max: 1e9 }).map((thousandths) => thousandths / 1000);
@@ -25,9 +26,6 @@ const boxOf = fc.tuple(coordinate, coordinate, coordinate, coordinate).map(([a, 
   return [x0, y0, x1, y1];
 });
 const size = fc.record({ width: fc.integer({ min: 1, max: 30_000 }), height: fc.integer({ min: 1, max: 30_000 }) });
-const holds = (outer: Box, inner: Box): boolean =>
-  outer[0] <= inner[0] && outer[1] <= inner[1] && outer[2] >= inner[2] && outer[3] >= inner[3];
-
 describe("boxes", () => {
   it("clipped lie on the page, and clipping again changes nothing", () => {
     fc.assert(
@@ -127,13 +125,9 @@ describe("patches", () => {
       }),
     );
 
-  const checkPatch = ({ pageBox, maskBox, textBox, image }: Patch, width: number, height: number, text: Box): void => {
-    expect([...pageBox, ...maskBox, ...textBox].every(Number.isInteger)).toBe(true);
-    expect(holds([0, 0, width, height], pageBox)).toBe(true);
-    expect([image.width, image.height]).toEqual([pageBox[2] - pageBox[0], pageBox[3] - pageBox[1]]);
-    expect(image.data).toHaveLength(image.width * image.height * 3);
-    expect(holds([0, 0, image.width, image.height], maskBox)).toBe(true);
-    expect(holds(maskBox, textBox)).toBe(true);
+  const checkPatch = (patch: Patch, width: number, height: number, text: Box): void => {
+    checkShape(patch, width, height);
+    const { pageBox, maskBox, textBox, image } = patch;
     const onPage: Box = [
       textBox[0] + pageBox[0],
       textBox[1] + pageBox[1],

@@ -6,6 +6,7 @@ import { bucketed, extractPatch } from "../../src/inpainting/patches.ts";
 import { regionSeed } from "../../src/inpainting/region-seed.ts";
 import { Random } from "../../src/random/random.ts";
 import { changes, drawPage, replacementOf } from "./helpers/drawn-page.ts";
+import { checkShape, holds } from "./helpers/patches.ts";
 
 const onPage = ({ pageBox, maskBox }: Patch): Box => [
   pageBox[0] + maskBox[0],
@@ -13,21 +14,6 @@ const onPage = ({ pageBox, maskBox }: Patch): Box => [
   pageBox[0] + maskBox[2],
   pageBox[1] + maskBox[3],
 ];
-
-const holds = (outer: Box, inner: Box): boolean =>
-  outer[0] <= inner[0] && outer[1] <= inner[1] && outer[2] >= inner[2] && outer[3] >= inner[3];
-
-function checkShape(patch: Patch, width: number, height: number): void {
-  const { pageBox, maskBox, textBox, image } = patch;
-  expect([...pageBox, ...maskBox, ...textBox].every(Number.isInteger)).toBe(true);
-  expect(holds([0, 0, width, height], pageBox)).toBe(true);
-  expect([image.width, image.height]).toEqual([pageBox[2] - pageBox[0], pageBox[3] - pageBox[1]]);
-  expect(image.data).toHaveLength(image.width * image.height * 3);
-  expect(holds([0, 0, image.width, image.height], maskBox)).toBe(true);
-  expect(holds(maskBox, textBox)).toBe(true);
-  expect(maskBox[0]).toBeLessThan(maskBox[2]);
-  expect(maskBox[1]).toBeLessThan(maskBox[3]);
-}
 
 describe("a patch", () => {
   const { page, boxes } = drawPage(900, 400, [{ text: "Clara Lindholm", x: 300, y: 180 }]);

@@ -17,7 +17,7 @@ import {
   setAside,
   writeCheckpoint,
 } from "../../src/training/checkpoints.ts";
-import { sha256 } from "./helpers/model-fixture.ts";
+import { sha256 } from "../helpers/hash.ts";
 
 let folder: string;
 let config: VAETrainerConfig;

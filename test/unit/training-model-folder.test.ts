@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { exportCure } from "../../src/models/export-cure.ts";
 import { type ModelKind, perceptualName, readModelFolder } from "../../src/models/model-folder.ts";
 import { readSafetensorsHeader } from "../../src/models/safetensors-header.ts";
-import { modelFixture, safetensors, sha256 } from "./helpers/model-fixture.ts";
+import { sha256 } from "../helpers/hash.ts";
+import { modelFixture, safetensors } from "./helpers/model-fixture.ts";
 
 let folder: string;
 beforeEach(async () => {

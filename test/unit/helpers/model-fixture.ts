@@ -1,8 +1,8 @@
 /** Small model folders on disk, whole enough for everything that TypeScript checks. */
-import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ModelKind } from "../../../src/models/model-folder.ts";
+import { sha256 } from "../../helpers/hash.ts";
 
 export type TensorShapes = Readonly<Record<string, readonly number[]>>;
 
@@ -46,8 +46,6 @@ export interface FixtureOptions {
   readonly config?: object;
   readonly value?: number;
 }
-
-export const sha256 = (data: Buffer | string): string => createHash("sha256").update(data).digest("hex");
 
 export async function modelFixture(path: string, kind: ModelKind, options: FixtureOptions = {}): Promise<string> {
   const graph = Buffer.from(`graph of ${kind}`);
