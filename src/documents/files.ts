@@ -1,8 +1,9 @@
 /** Files of documents on disk: finding them, writing them whole or not at all. */
 import { randomBytes } from "node:crypto";
-import { open, readdir, rename, rm, stat } from "node:fs/promises";
+import { open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
+import { flush } from "../models/files.ts";
 import { processLives } from "../process-lives.ts";
 import type { DocumentFormat } from "./document.ts";
 import { magicLength, sniffFormat } from "./format.ts";
@@ -22,33 +23,16 @@ export async function writeFileAtomic(
   const folder = dirname(path);
   const temporary = join(folder, `.anonymizer-${process.pid}-${randomBytes(6).toString("hex")}.tmp`);
   try {
-    const handle = await open(temporary, "wx");
-    try {
-      await handle.writeFile(data);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await writeFile(temporary, data, { flag: "wx", flush: true });
     throwIfAborted(options.signal);
     await rename(temporary, path);
-    await syncFolder(folder);
+    // The rename itself is on disk only once the folder is. Some file systems can't sync one; the file is whole there too.
+    await flush(folder).catch(() => undefined);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
     throwIfAborted(options.signal);
     throw codedError("ERR_OUTPUT", `${path} could not be written (${systemCode(error)})`, { cause: error });
   }
-}
-
-/** The rename itself is on disk only once the folder is. Some file systems can't sync a folder; the file is whole there too. */
-async function syncFolder(folder: string): Promise<void> {
-  try {
-    const handle = await open(folder, "r");
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  } catch {}
 }
 
 /** Removes temporary files that killed processes left in `folder` (not in its subfolders). Returns their names. */

@@ -1,7 +1,7 @@
 /** Files that survive a kill: written beside their place, flushed, renamed. */
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
 import { processLives } from "../process-lives.ts";
@@ -98,13 +98,7 @@ export async function writeBinaryFile(path: string, content: string | Uint8Array
   const temporary = temporaryName(path);
   try {
     await mkdir(dirname(path), { recursive: true });
-    const handle = await open(temporary, "w");
-    try {
-      await handle.writeFile(content);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await writeFile(temporary, content, { flush: true });
     await rename(temporary, path);
   } catch (error) {
     throw cannotWrite(path, error);

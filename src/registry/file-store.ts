@@ -1,6 +1,6 @@
 /** A folder with the interface of a bucket: for work without a network, and for tests. */
 import { createHash } from "node:crypto";
-import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { resolveInside } from "../documents/inside-folder.ts";
@@ -75,15 +75,7 @@ export class FileStore implements ObjectStore {
       sha256: sha256Of(data),
       bytes: typeof data === "string" ? Buffer.byteLength(data) : data.length,
     };
-    return this.#commit(key, digest, options, async (temporary) => {
-      const file = await open(temporary, "wx");
-      try {
-        await file.writeFile(data);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-    });
+    return this.#commit(key, digest, options, (temporary) => writeFile(temporary, data, { flag: "wx", flush: true }));
   }
 
   async uploadFile(key: string, path: string, options: UploadOptions = {}): Promise<ObjectInfo> {

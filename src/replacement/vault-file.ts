@@ -17,10 +17,11 @@
  * be told is an older copy of the whole file put in place of the newer.
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
-import { type FileHandle, link, open, rm } from "node:fs/promises";
+import { type FileHandle, link, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { removeStaleTemporaries, systemCode } from "../documents/files.ts";
 import { codedError } from "../errors.ts";
+import { flush } from "../models/files.ts";
 
 const magic = Buffer.from("ANVAULT1", "latin1");
 const [saltBytes, keyBytes, nonceBytes, tagBytes] = [32, 32, 12, 16];
@@ -80,28 +81,17 @@ export async function createVaultFile(file: string, key: string): Promise<void> 
   const temporary = join(dirname(file), `.anonymizer-${process.pid}-${randomBytes(6).toString("hex")}.tmp`);
   try {
     await removeStaleTemporaries(dirname(file));
-    const handle = await open(temporary, "wx", 0o600);
-    try {
-      await handle.writeFile(Buffer.concat([header, sealMark(state), sealMark({ ...state, sequence: 1 })]));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    const content = Buffer.concat([header, sealMark(state), sealMark({ ...state, sequence: 1 })]);
+    await writeFile(temporary, content, { flag: "wx", mode: 0o600, flush: true });
     await link(temporary, file).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "EEXIST") throw error;
     });
-    await syncFolder(dirname(file));
+    await flush(dirname(file)).catch(() => undefined);
   } catch (cause) {
     throw codedError("ERR_OUTPUT", `The vault ${file} can't be made (${systemCode(cause)})`, { cause });
   } finally {
     await rm(temporary, { force: true }).catch(() => {});
   }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r").catch(() => undefined);
-  await handle?.sync().catch(() => {});
-  await handle?.close();
 }
 
 const sealMark = (state: VaultState): Buffer =>

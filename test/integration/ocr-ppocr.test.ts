@@ -18,7 +18,7 @@ import { createImage, cropImage } from "../../src/documents/image.ts";
 import { iou } from "../../src/evaluation/score-entities.ts";
 import { processLives } from "../../src/process-lives.ts";
 import { ppocrFolder, ppocrMissing } from "../helpers/ppocr.ts";
-import { errorRate, plain, reshape } from "../helpers/reading.ts";
+import { errorRate, expectLines, plain, reshape } from "../helpers/reading.ts";
 import { sampleKey } from "../helpers/sample-lines.ts";
 import { root } from "../helpers/tiny.ts";
 import { drawPage } from "../unit/helpers/drawn-page.ts";
@@ -50,15 +50,7 @@ describe.skipIf(ppocrMissing)("PP-OCR", () => {
   it("reads a page with words and boxes in page pixels", async () => {
     const read = await engine.read(page);
     expect(read).toMatchObject({ width: 900, height: 600, engine: "ppocr" });
-    expect(errorRate(read, texts)).toBeLessThan(0.02);
-    expect(read.lines).toHaveLength(texts.length);
-    for (const [i, line] of read.lines.entries()) {
-      expect(iou(line.box, boxes[i]!)).toBeGreaterThan(0.75);
-      expect(line.words.map((word) => word.text).join(" ")).toBe(line.text);
-      expect(line.confidence).toBeGreaterThan(0.9);
-      expect(line.confidence).toBeLessThanOrEqual(1);
-      for (const word of line.words) expect(intersectBoxes(word.box, line.box)).toEqual(word.box);
-    }
+    expectLines(read, texts, boxes, { errors: 0.02, overlap: 0.75, confidence: 0.9 });
   });
 
   it("places each word where it was drawn", async () => {

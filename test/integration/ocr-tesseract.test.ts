@@ -6,7 +6,7 @@ import { type Box, intersectBoxes, quadBounds } from "../../src/documents/geomet
 import { createImage, cropImage } from "../../src/documents/image.ts";
 import { iou } from "../../src/evaluation/score-entities.ts";
 import { fontFace } from "../../src/rendering/fonts.ts";
-import { errorRate, reshape } from "../helpers/reading.ts";
+import { errorRate, expectLines, reshape } from "../helpers/reading.ts";
 import { drawPage } from "../unit/helpers/drawn-page.ts";
 
 const code = (value: string) => expect.objectContaining({ code: value });
@@ -38,15 +38,7 @@ describe("a page", () => {
   it("is read with words and boxes in page pixels", async () => {
     const read = await engine.read(page);
     expect(read).toMatchObject({ width: 900, height: 600, engine: "tesseract" });
-    expect(errorRate(read, texts)).toBeLessThan(0.03);
-    expect(read.lines).toHaveLength(texts.length);
-    for (const [i, line] of read.lines.entries()) {
-      expect(iou(line.box, boxes[i]!)).toBeGreaterThan(0.6);
-      expect(line.words.map((word) => word.text).join(" ")).toBe(line.text);
-      expect(line.confidence).toBeGreaterThan(0.7);
-      expect(line.confidence).toBeLessThanOrEqual(1);
-      for (const word of line.words) expect(intersectBoxes(word.box, line.box)).toEqual(word.box);
-    }
+    expectLines(read, texts, boxes, { errors: 0.03, overlap: 0.6, confidence: 0.7 });
   });
 
   it("reads the same again, whatever was read in between", async () => {
