@@ -469,7 +469,16 @@ export function isErrorCode(code: unknown): code is ErrorCode {
 
 /** Throws ERR_ABORTED when the signal has fired. Call it between the steps of long work. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw codedError("ERR_ABORTED", "The work was aborted", { cause: signal.reason });
+  if (signal?.aborted) throw abortError(signal);
+}
+
+export const abortError = (signal: AbortSignal | undefined): AnonymizerError =>
+  codedError("ERR_ABORTED", "The work was aborted", { cause: signal?.reason });
+
+/** What the operating system says: ENOENT, ENOSPC, … */
+export function systemCode(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return typeof code === "string" ? code : "unknown reason";
 }
 
 /** One line for logs and terminals: code, message, cure. */

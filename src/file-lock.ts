@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { codedError, throwIfAborted } from "./errors.ts";
+import { codedError, systemCode, throwIfAborted } from "./errors.ts";
 import { processLives } from "./process-lives.ts";
 
 export interface LockOptions {
@@ -19,7 +19,6 @@ export interface FileLock {
 }
 
 const pollMs = 25;
-const systemCode = (error: unknown): unknown => (error as NodeJS.ErrnoException | undefined)?.code;
 
 /**
  * Takes the lock `path`, a file that holds the process's id. A lock of a process that no longer lives is taken over.
@@ -50,8 +49,8 @@ export async function lockFile(path: string, { waitMs = 30_000, signal }: LockOp
       else await sleep(pollMs, undefined, signal ? { signal } : {}).catch(() => throwIfAborted(signal));
     }
   } catch (error) {
-    if (typeof systemCode(error) === "string" && String(systemCode(error)).startsWith("ERR_")) throw error;
-    throw codedError("ERR_OUTPUT", `${path} can't be made (${String(systemCode(error))})`, { cause: error });
+    if (systemCode(error).startsWith("ERR_")) throw error;
+    throw codedError("ERR_OUTPUT", `${path} can't be made (${systemCode(error)})`, { cause: error });
   } finally {
     await rm(own, { force: true }).catch(() => {});
   }

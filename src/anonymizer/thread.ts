@@ -12,7 +12,7 @@ import { resolveKey } from "../config/secret-key.ts";
 import type { DocumentInput } from "../documents/decode.ts";
 import { resolveLimits } from "../documents/limits.ts";
 import { readSource } from "../documents/source.ts";
-import { codedError, throwIfAborted } from "../errors.ts";
+import { abortError, codedError, throwIfAborted } from "../errors.ts";
 import type { Claim } from "../replacement/owners.ts";
 import { unpackError } from "../sent-error.ts";
 import { type Logger, silentLogger } from "../telemetry/logger.ts";
@@ -237,7 +237,7 @@ function startWorker(file: string, workerData: ThreadData, logger: Logger, signa
       void worker.terminate();
       reject(error);
     };
-    const onAbort = (): void => fail(codedError("ERR_ABORTED", "The work was aborted", { cause: signal?.reason }));
+    const onAbort = (): void => fail(abortError(signal));
     signal?.addEventListener("abort", onAbort, { once: true });
     worker.on("message", (message: FromThread) => {
       if (message.type === "log") logger[message.level](message.fields, message.message);

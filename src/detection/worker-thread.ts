@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { type MessagePort, Worker } from "node:worker_threads";
 import { packageRoot } from "../addon/package-root.ts";
-import { type AnonymizerError, codedError, throwIfAborted, withCode } from "../errors.ts";
+import { type AnonymizerError, abortError, codedError, throwIfAborted, withCode } from "../errors.ts";
 import { packError, type SentError, unpackError } from "../sent-error.ts";
 
 type Answer<T> = { readonly id: number; readonly value: T } | { readonly id: number; readonly error: SentError };
@@ -45,7 +45,7 @@ export function createWorkerThread<Request, T>(file: string, data: unknown, what
         function stop(): void {
           void thread.end(codedError("ERR_DETECTION_FAILED", `${what} took longer than ${timeoutMs} ms`));
         }
-        const abort = (): void => reject(codedError("ERR_ABORTED", "The work was aborted", { cause: signal?.reason }));
+        const abort = (): void => reject(abortError(signal));
         signal?.addEventListener("abort", abort, { once: true });
         answer.then(resolve, reject).finally(() => {
           clearTimeout(timer);

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
+import { type AnonymizerError, codedError, systemCode, throwIfAborted } from "../errors.ts";
 import { flush } from "../models/files.ts";
 import { processLives } from "../process-lives.ts";
 import type { DocumentFormat } from "./document.ts";
@@ -97,6 +97,3 @@ async function formatOfFile(path: string): Promise<DocumentFormat | undefined> {
 
 const unreadable = (path: string, cause: unknown): AnonymizerError =>
   codedError("ERR_DOCUMENT_NOT_FOUND", `${path} can't be read (${systemCode(cause)})`, { cause });
-
-export const systemCode = (error: unknown): string =>
-  (error as NodeJS.ErrnoException | undefined)?.code ?? "unknown reason";

@@ -1,8 +1,7 @@
 /** Paths that come from users, manifests and archives stay inside a folder. */
 import { lstat, realpath } from "node:fs/promises";
 import { dirname, isAbsolute, resolve, sep } from "node:path";
-import { codedError, type ErrorCode } from "../errors.ts";
-import { systemCode } from "./files.ts";
+import { codedError, type ErrorCode, systemCode } from "../errors.ts";
 
 /** Why a relative path may not stand in a manifest, or undefined when it may (as far as its letters tell). */
 export function pathFault(path: string): string | undefined {

@@ -4,7 +4,7 @@ import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat, write
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { resolveInside } from "../documents/inside-folder.ts";
-import { codedError, throwIfAborted } from "../errors.ts";
+import { codedError, systemCode, throwIfAborted } from "../errors.ts";
 import { lockFile } from "../file-lock.ts";
 import { digestFile, type FileDigest, writeTextFile } from "../models/files.ts";
 import { sha256Of } from "../sha256.ts";
@@ -288,7 +288,7 @@ async function copy(
 }
 
 function asOutputError(path: string, error: unknown): Error {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  if (error instanceof Error && code?.startsWith("ERR_")) return error;
+  const code = systemCode(error);
+  if (error instanceof Error && code.startsWith("ERR_")) return error;
   return codedError("ERR_OUTPUT", `${path} can't be written (${code})`, { cause: error });
 }

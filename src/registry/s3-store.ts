@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import type { GetObjectCommandOutput, HeadObjectCommandOutput, S3Client } from "@aws-sdk/client-s3";
 import type { BuildMiddleware } from "@smithy/types";
-import { codedError } from "../errors.ts";
+import { codedError, systemCode } from "../errors.ts";
 import { lockFile } from "../file-lock.ts";
 import { createGate, inParallel } from "../in-parallel.ts";
 import { digestFile } from "../models/files.ts";
@@ -764,6 +764,6 @@ async function fileFacts(path: string): Promise<{ bytes: number; modifiedMs: num
 }
 
 const cannotWrite = (path: string, cause: unknown) =>
-  codedError("ERR_OUTPUT", `${path} can't be written (${(cause as NodeJS.ErrnoException | undefined)?.code})`, {
+  codedError("ERR_OUTPUT", `${path} can't be written (${systemCode(cause)})`, {
     cause,
   });

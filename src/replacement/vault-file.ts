@@ -19,8 +19,8 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 import { type FileHandle, link, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { removeStaleTemporaries, systemCode } from "../documents/files.ts";
-import { codedError } from "../errors.ts";
+import { removeStaleTemporaries } from "../documents/files.ts";
+import { codedError, systemCode } from "../errors.ts";
 import { flush } from "../models/files.ts";
 
 const magic = Buffer.from("ANVAULT1", "latin1");
