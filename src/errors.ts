@@ -135,6 +135,11 @@ const definitions = {
     meaning: "No usable sample is left after checking the dataset.",
     cure: "Check the reasons counted in the message.",
   },
+  ERR_DATASET_DAMAGED: {
+    family: "dataset",
+    meaning: "A dataset's shards or their index are not what was written.",
+    cure: "Push or pull the dataset again, or pack it again; `npx anonymizer-train data verify` names all that is damaged.",
+  },
   ERR_MODEL_NOT_FOUND: {
     family: "model",
     meaning: "The model folder or one of its files does not exist.",

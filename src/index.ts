@@ -51,6 +51,19 @@ export type {
 export { DocumentDataset } from "./datasets/dataset.ts";
 export { importDataset } from "./datasets/importers/import-dataset.ts";
 export type { ManifestRecord, Region } from "./datasets/manifest-types.ts";
+export { type PackOptions, type PackProgress, type PackReport, packDataset } from "./datasets/shards/pack.ts";
+export {
+  pullShards,
+  pushShards,
+  type ShardTransferOptions,
+  type ShardTransferReport,
+} from "./datasets/shards/transfer.ts";
+export {
+  type DamagedShardFile,
+  type VerifiedShards,
+  type VerifyShardsOptions,
+  verifyShards,
+} from "./datasets/shards/verify.ts";
 export { DocumentSynthesizer } from "./datasets/synthesizer/document-synthesizer.ts";
 export { writeSyntheticDataset } from "./datasets/synthesizer/write-dataset.ts";
 export type { Entity, EntityType, Evidence, Zone } from "./detection/entity.ts";

@@ -199,9 +199,11 @@ function mapPath(input: Record<string, unknown>, path: readonly string[], map: (
   }
 }
 
-/** `models` may name a registry (r2://, s3://, file://) in place of a folder. */
+/** `models` and `data.manifest` may name a place in a store (r2://, s3://, file://) in place of a path. */
 const isAddress = (path: readonly string[], value: unknown): boolean =>
-  path.join(".") === "models" && typeof value === "string" && /^(r2|s3|file):\/\//i.test(value);
+  ["models", "data.manifest"].includes(path.join(".")) &&
+  typeof value === "string" &&
+  /^(r2|s3|file):\/\//i.test(value);
 
 function setPath(input: Record<string, unknown>, path: readonly string[], value: unknown): void {
   let node = input;

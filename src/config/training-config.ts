@@ -42,7 +42,9 @@ const seed = z
 
 const data = z
   .strictObject({
-    manifest: path.describe("The dataset's manifest.jsonl."),
+    manifest: path.describe(
+      "The dataset's manifest.jsonl; or its shards: their index.json, or r2://, s3://, file:// with their address.",
+    ),
     height: positiveInt.multipleOf(8).default(512).describe("Height of a crop in pixels."),
     width: positiveInt.multipleOf(8).default(512).describe("Width of a crop in pixels."),
     licence: z.string().max(200).default("not stated").describe("Licence of the data; goes into the model card."),
@@ -64,6 +66,23 @@ const data = z
       .describe(
         "Aspect buckets: long lines get wide crops, short ones narrow ones, each with at most height × width pixels and at least 85 % of them; a batch has one shape. Default: off, every crop is height × width.",
       ),
+    shards: z
+      .strictObject({
+        window: positiveInt
+          .max(4096)
+          .default(8)
+          .describe("Shards whose pages are shuffled among each other; the order of the samples depends on it."),
+        cache_dir: path
+          .optional()
+          .describe(
+            "Folder for shards of a store; several runs may share it. Default: anonymizer-native/shards in the user's cache.",
+          ),
+        cache_bytes: positiveInt
+          .default(8 * 2 ** 30)
+          .describe("Size of that folder; it must hold the shards of two windows."),
+      })
+      .optional()
+      .describe("How a dataset in shards is read."),
   })
   .describe("What is trained on.");
 
@@ -416,12 +435,19 @@ export type TrainerConfig = VAETrainerConfig | UNetTrainerConfig;
 
 /** Keys whose value is a path, resolved against the configuration file's folder. */
 export const trainingPathKeys = {
-  vae: [["model", "path"], ["perceptual", "path"], ["data", "manifest"], ["output_dir"]],
+  vae: [
+    ["model", "path"],
+    ["perceptual", "path"],
+    ["data", "manifest"],
+    ["data", "shards", "cache_dir"],
+    ["output_dir"],
+  ],
   unet: [
     ["model", "path"],
     ["vae", "path"],
     ["glyph_encoder", "path"],
     ["data", "manifest"],
+    ["data", "shards", "cache_dir"],
     ["cache", "dir"],
     ["output_dir"],
   ],

@@ -5,7 +5,8 @@
 import type { Size } from "../documents/geometry.ts";
 import { bucketOf } from "./aspect-buckets.ts";
 import type { DocumentDataset } from "./dataset.ts";
-import { Permutation, Sampler, type SamplerOptions } from "./sampler.ts";
+import { Permutation } from "./permutation.ts";
+import { Sampler, type SamplerOptions } from "./sampler.ts";
 
 export interface PlannedSample {
   /** Index into `DocumentDataset.samples`. */
@@ -28,9 +29,11 @@ export interface BatchOrder {
   /** Samples that may be tried in the place of one before they repeat. */
   readonly candidates: number;
   batch(number: number): PlannedBatch;
+  /** Shards that batch `number` and those after it are made of, the most urgent first; [] where pages lie in none. */
+  shardsFrom(number: number): readonly number[];
 }
 
-export interface BatchOrderOptions extends SamplerOptions {
+export interface BatchOrderOptions extends Omit<SamplerOptions, "groups" | "groupSeed"> {
   readonly batchSize: number;
   readonly size: Size;
   /** Shapes, narrow to wide (`bucketSizes`); without them every crop has `size`. */
@@ -45,10 +48,11 @@ export function batchOrder(dataset: DocumentDataset, options: BatchOrderOptions)
 }
 
 function plainOrder(dataset: DocumentDataset, options: BatchOrderOptions): BatchOrder {
-  const sampler = new Sampler(dataset.sampleStarts, options);
+  const sampler = new Sampler(dataset.sampleStarts, { ...options, groups: dataset.groups });
   return {
     epochSize: sampler.size,
     candidates: sampler.size,
+    shardsFrom: (number) => inTurn([sampler.shardsFrom(sampler.placeOf(number * options.batchSize))]),
     batch: (number) => ({
       size: options.size,
       sample(i, attempt) {
@@ -59,6 +63,11 @@ function plainOrder(dataset: DocumentDataset, options: BatchOrderOptions): Batch
     }),
   };
 }
+
+/** What is read now, of all streams, before what comes next. */
+const inTurn = (lists: readonly ReturnType<Sampler["shardsFrom"]>[]): readonly number[] => [
+  ...new Set([...lists.flatMap(({ now }) => now), ...lists.flatMap(({ next }) => next)]),
+];
 
 /** Samples of its own bucket that are tried in the place of one, before those of others. */
 const ownTries = 128;
@@ -73,7 +82,9 @@ interface Bucket {
 /**
  * Every bucket is an endless stream of batches of its own. Cycle c of the whole holds each bucket's batches
  * ⌊c·n/B⌋ … ⌊(c+1)·n/B⌋ − 1 (n samples in the bucket, B samples of a batch over all ranks) in shuffled order: after any
- * number of cycles every bucket is seen in proportion, and what does not fill a batch goes into the next cycle.
+ * number of cycles every bucket is seen in proportion, and what does not fill a batch goes into the next cycle. Where
+ * pages lie in W windows of shards, a cycle is the W-th part of that, and all buckets take the shards in the same order:
+ * their streams then read the same windows at about the same time.
  */
 class BucketOrder implements BatchOrder {
   readonly epochSize: number;
@@ -84,6 +95,8 @@ class BucketOrder implements BatchOrder {
   readonly #all: Sampler;
   /** B. */
   readonly #joined: number;
+  /** W. */
+  readonly #windows: number;
 
   constructor(dataset: DocumentDataset, options: BatchOrderOptions & { readonly buckets: readonly Size[] }) {
     const lists: number[][] = options.buckets.map(() => []);
@@ -99,13 +112,15 @@ class BucketOrder implements BatchOrder {
       for (const index of samples) starts[dataset.samples[index]!.record + 1]!++;
       for (let i = 0; i < dataset.records.length; i++) starts[i + 1]! += starts[i]!;
       const seed = `${options.seed}/bucket/${size.height}x${size.width}`;
-      return [{ size, samples, sampler: new Sampler(starts, { ...options, seed, pagesPerBlock }) }];
+      const shards = { groups: dataset.groups, groupSeed: options.seed };
+      return [{ size, samples, sampler: new Sampler(starts, { ...options, ...shards, seed, pagesPerBlock }) }];
     });
     this.#options = options;
     this.#joined = options.batchSize * (options.worldSize ?? 1);
     this.epochSize = dataset.samples.length;
     this.candidates = dataset.samples.length;
-    this.#all = new Sampler(dataset.sampleStarts, options);
+    this.#all = new Sampler(dataset.sampleStarts, { ...options, groups: dataset.groups });
+    this.#windows = this.#all.windows;
   }
 
   batch(number: number): PlannedBatch {
@@ -120,22 +135,34 @@ class BucketOrder implements BatchOrder {
         const index =
           attempt < own
             ? bucket.samples[bucket.sampler.at(position + attempt)]!
-            : this.#all.at(position + attempt - own);
+            : this.#all.at(this.#elsewhere(bucket, position) + attempt - own);
         return { index, position, epoch };
       },
     };
   }
 
+  shardsFrom(number: number): readonly number[] {
+    const { cycle } = this.#find(number);
+    return inTurn(
+      this.#buckets.map((bucket) => bucket.sampler.shardsFrom(this.#batchesBefore(cycle, bucket) * this.#joined)),
+    );
+  }
+
+  /** Where to look for a line of another bucket: in the same window of shards, where there are windows. */
+  #elsewhere(bucket: Bucket, position: number): number {
+    return this.#windows === 1 ? position : Math.floor((position / bucket.samples.length) * this.epochSize);
+  }
+
   /** Batches of a bucket before cycle `cycle`. */
   #batchesBefore(cycle: number, bucket: Bucket): number {
-    return Math.floor((cycle * bucket.samples.length) / this.#joined);
+    return Math.floor((cycle * bucket.samples.length) / (this.#joined * this.#windows));
   }
 
   #allBefore(cycle: number): number {
     return this.#buckets.reduce((sum, bucket) => sum + this.#batchesBefore(cycle, bucket), 0);
   }
 
-  #find(number: number): { bucket: Bucket; batch: number } {
+  #find(number: number): { bucket: Bucket; batch: number; cycle: number } {
     let high = 1;
     while (this.#allBefore(high) <= number) high *= 2;
     let cycle = 0;
@@ -150,7 +177,7 @@ class BucketOrder implements BatchOrder {
     for (const bucket of this.#buckets) {
       const before = this.#batchesBefore(cycle, bucket);
       const count = this.#batchesBefore(cycle + 1, bucket) - before;
-      if (at < count) return { bucket, batch: before + at };
+      if (at < count) return { bucket, batch: before + at, cycle };
       at -= count;
     }
     throw new Error("unreachable: a cycle's batches are those of its buckets");

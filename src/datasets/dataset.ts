@@ -1,12 +1,11 @@
 /** A dataset that was checked: which records and regions can be used, and why the others can't. */
 import { createHash } from "node:crypto";
-import { dirname } from "node:path";
-import sharp from "sharp";
-import { resolveInside } from "../documents/inside-folder.ts";
-import { AnonymizerError, codedError } from "../errors.ts";
+import { codedError } from "../errors.ts";
 import { inParallel } from "../in-parallel.ts";
 import { type ManifestFault, readManifest } from "./manifest.ts";
 import type { ManifestRecord, Region, Split } from "./manifest-types.ts";
+import { FolderPages, imageFaults, type PageSource } from "./page-source.ts";
+import type { PageGroups } from "./page-windows.ts";
 import { pause } from "./pause.ts";
 import { unusableReason } from "./text-geometry.ts";
 
@@ -15,6 +14,8 @@ export interface DatasetOptions {
   readonly split?: Split;
   /** Regions with lower text are left out, in pixels; default 8. */
   readonly minTextHeight?: number;
+  /** Where the images are; default: the files that the manifest names, below its folder. */
+  readonly pages?: PageSource;
   readonly signal?: AbortSignal;
 }
 
@@ -36,8 +37,6 @@ export interface SkippedSample {
   readonly reason: string;
 }
 
-const missing = { missing: "ERR_DATASET_NOT_FOUND" } as const;
-
 /** `skipped` lists at most this many; `skippedCounts` counts all. */
 const listedSkips = 10_000;
 
@@ -52,14 +51,20 @@ export class DocumentDataset {
   readonly skipped: readonly SkippedSample[];
   /** How many were left out, by reason. */
   readonly skippedCounts: Readonly<Record<string, number>>;
+  readonly pages: PageSource;
+  /** The shards that the records lie in, where they do. */
+  readonly groups: PageGroups | undefined;
 
   private constructor(
     manifest: string,
     records: readonly ManifestRecord[],
     samples: readonly DatasetSample[],
     skips: Skips,
+    pages: PageSource,
   ) {
     this.manifest = manifest;
+    this.pages = pages;
+    this.groups = groupsOf(records, pages);
     this.records = records;
     this.samples = samples;
     this.skipped = skips.list;
@@ -76,11 +81,10 @@ export class DocumentDataset {
    * is left; ERR_ABORTED; ERR_INVALID_ARGUMENT.
    */
   static async open(manifestPath: string, options: DatasetOptions = {}): Promise<DocumentDataset> {
-    const { split, minTextHeight = 8, signal } = options;
+    const { split, minTextHeight = 8, pages = new FolderPages(manifestPath), signal } = options;
     if (!(minTextHeight >= 0))
       throw codedError("ERR_INVALID_ARGUMENT", `minTextHeight is ${minTextHeight}; it must be 0 or more`);
     const skips = new Skips();
-    const folder = dirname(manifestPath);
     const read: ManifestRecord[] = [];
     let otherSplits = 0;
     for await (const record of readManifest(manifestPath, {
@@ -90,7 +94,7 @@ export class DocumentDataset {
       if (split === undefined || record.split === split) read.push(record);
       else otherSplits++;
     }
-    const faults = await inParallel(read, 8, (record) => imageFault(folder, record), signal);
+    const faults = await inParallel(read, 8, (record) => pages.fault(record), signal);
     const records: ManifestRecord[] = [];
     const samples: DatasetSample[] = [];
     for (const [i, record] of read.entries()) {
@@ -121,31 +125,22 @@ export class DocumentDataset {
         },
       );
     }
-    return new DocumentDataset(manifestPath, records, samples, skips);
+    return new DocumentDataset(manifestPath, records, samples, skips, pages);
   }
+}
 
-  /** The real path of a record's image. @throws ERR_PATH_OUTSIDE_ROOT, ERR_DATASET_NOT_FOUND. */
-  imagePath(record: number): Promise<string> {
-    return resolveInside(dirname(this.manifest), this.records[record]!.image, missing);
-  }
+/** Shards that hold no page of these records don't count. */
+function groupsOf(records: readonly ManifestRecord[], { shards }: PageSource): PageGroups | undefined {
+  if (shards === undefined) return undefined;
+  const shardOf = records.map((record) => shards.of(record));
+  const names = [...new Set(shardOf)].sort((a, b) => a - b);
+  const place = new Map(names.map((shard, i) => [shard, i]));
+  return { of: Uint32Array.from(shardOf, (shard) => place.get(shard)!), names, window: shards.window };
 }
 
 /** The stable id of a sample; see `DatasetSample.id`. */
 export function sampleId(recordId: string, region: number): bigint {
   return createHash("sha256").update(`${recordId}\0${region}`).digest().readBigUInt64BE(0);
-}
-
-async function imageFault(folder: string, record: ManifestRecord): Promise<string | undefined> {
-  try {
-    const { width, height } = await sharp(await resolveInside(folder, record.image, missing)).metadata();
-    if (width === record.width && height === record.height) return undefined;
-    return "the image has another size than the manifest says";
-  } catch (error) {
-    if (!(error instanceof AnonymizerError)) return "the image is damaged or of an unknown format";
-    return error.code === "ERR_PATH_OUTSIDE_ROOT"
-      ? "the image's path leaves the dataset's folder"
-      : "the image does not exist";
-  }
 }
 
 class Skips {
@@ -165,10 +160,7 @@ class Skips {
         this.list.push({ id, region: fault.region, reason: `${fault.field}: ${fault.reason}` });
       return;
     }
-    const reason =
-      fault.code === "ERR_PATH_OUTSIDE_ROOT"
-        ? "the image's path leaves the dataset's folder"
-        : "the manifest line is not valid";
+    const reason = fault.code === "ERR_PATH_OUTSIDE_ROOT" ? imageFaults.outside : "the manifest line is not valid";
     this.counts[reason] = (this.counts[reason] ?? 0) + 1;
     if (this.list.length < listedSkips)
       this.list.push({

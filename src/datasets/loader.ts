@@ -108,6 +108,7 @@ class Loader implements BatchLoader {
   /** Batches in the making, in order. */
   #queue: Promise<TrainingBatch>[] = [];
   readonly #running = new Set<Promise<unknown>>();
+  readonly #closing = new AbortController();
   #next: number;
   #closed = false;
   #waitMs = 0;
@@ -146,7 +147,8 @@ class Loader implements BatchLoader {
       ...(pagesPerBlock === undefined ? {} : { pagesPerBlock }),
     });
     this.epochSize = this.#order.epochSize;
-    this.#renderer = new SampleRenderer(dataset, cacheBytes);
+    const ends = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
+    this.#renderer = new SampleRenderer(dataset, cacheBytes, AbortSignal.any(ends));
     this.#slots = new Slots(parallelSamples);
   }
 
@@ -200,12 +202,16 @@ class Loader implements BatchLoader {
   async #close(): Promise<void> {
     this.#closed = true;
     this.#queue = [];
+    this.#dataset.pages.expect?.(this, []);
+    this.#closing.abort();
     await Promise.allSettled(this.#running);
     this.#renderer.clear();
   }
 
   #fill(ready: number): void {
     while (!this.#closed && this.#queue.length < ready) {
+      // Samples that a cache has need no page; what it lacks is fetched when it is asked for.
+      if (this.#options.cache === undefined) this.#dataset.pages.expect?.(this, this.#order.shardsFrom(this.#next));
       const batch = this.#batch(this.#next);
       this.#next += this.#options.batchStride ?? 1;
       // Rejections are handed over by next(); a batch nobody takes any more must not count as unhandled.

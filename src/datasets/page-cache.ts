@@ -59,12 +59,16 @@ export class PageCache {
   }
 }
 
-/** Decodes an image file to RGB as it is stored (EXIF turns are not applied: annotations count stored pixels). */
+/**
+ * Decodes an image file, by its path or of its bytes, to RGB as it is stored (EXIF turns are not applied: annotations
+ * count stored pixels). `path` stands in messages.
+ */
 export async function decodePage(
-  path: string,
+  image: string | Buffer,
   expected: { readonly width: number; readonly height: number },
+  path = String(image),
 ): Promise<RasterImage> {
-  const { data, info } = await sharp(path, { failOn: "truncated", limitInputPixels: expected.width * expected.height })
+  const { data, info } = await sharp(image, { failOn: "truncated", limitInputPixels: expected.width * expected.height })
     .flatten({ background: "white" })
     .toColourspace("srgb")
     .raw()

@@ -1,7 +1,6 @@
 /** Turns a sample of a dataset into pixels: page, crop, mask, drawn text. Decoded pages are kept for the next sample. */
 import type { RasterImage } from "../documents/image.ts";
-import { AnonymizerError, codedError } from "../errors.ts";
-import { digestFile } from "../models/files.ts";
+import { AnonymizerError, type ErrorCode, StoreError } from "../errors.ts";
 import type { Random } from "../random/random.ts";
 import { type Crop, type CropSize, planCrop, renderCrop } from "./crops.ts";
 import type { DatasetSample, DocumentDataset } from "./dataset.ts";
@@ -23,9 +22,12 @@ export class SampleRenderer {
   readonly #brokenPages = new Map<number, AnonymizerError>();
   readonly #contents = new Map<number, Promise<string>>();
 
-  /** @param cacheBytes bytes of decoded pages kept at most. */
-  constructor(dataset: DocumentDataset, cacheBytes: number) {
+  readonly #signal: AbortSignal | undefined;
+
+  /** @param cacheBytes bytes of decoded pages kept at most. @param signal ends waiting for pages. */
+  constructor(dataset: DocumentDataset, cacheBytes: number, signal?: AbortSignal) {
     this.#dataset = dataset;
+    this.#signal = signal;
     this.#pages = new PageCache(cacheBytes);
   }
 
@@ -45,12 +47,7 @@ export class SampleRenderer {
   #content(record: number): Promise<string> {
     let content = this.#contents.get(record);
     if (content === undefined) {
-      content = this.#dataset.imagePath(record).then(async (path) => {
-        const { sha256 } = await digestFile(path).catch((cause: unknown) => {
-          throw codedError("ERR_DOCUMENT_DAMAGED", `${path} can't be read`, { cause });
-        });
-        return sha256;
-      });
+      content = this.#dataset.pages.sha256(this.#dataset.records[record]!, this.#signal);
       content.catch(() => this.#contents.delete(record));
       this.#contents.set(record, content);
     }
@@ -65,21 +62,29 @@ export class SampleRenderer {
     const broken = this.#brokenPages.get(record);
     if (broken !== undefined) throw broken;
     try {
-      return await this.#pages.get(record, async () =>
-        decodePage(await this.#dataset.imagePath(record), this.#dataset.records[record]!),
-      );
+      return await this.#pages.get(record, async () => {
+        const page = this.#dataset.records[record]!;
+        const image = await this.#dataset.pages.image(page, this.#signal);
+        return decodePage(image, page, typeof image === "string" ? image : page.image);
+      });
     } catch (error) {
-      if (error instanceof AnonymizerError) this.#brokenPages.set(record, error);
+      if (isOfThePage(error)) this.#brokenPages.set(record, error);
       throw error;
     }
   }
 }
 
+const ofTheMachine: readonly ErrorCode[] = ["ERR_ABORTED", "ERR_OUTPUT", "ERR_LOCKED"];
+
+/** As against a store that can't be reached or a full disk: what is seen of the data must not depend on these. */
+const isOfThePage = (error: unknown): error is AnonymizerError =>
+  error instanceof AnonymizerError && !(error instanceof StoreError) && !ofTheMachine.includes(error.code);
+
 async function orUnusable<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof AnonymizerError) || error.code === "ERR_ABORTED") throw error;
+    if (!isOfThePage(error)) throw error;
     throw new UnusableSample(error.message, { cause: error });
   }
 }

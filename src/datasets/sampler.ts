@@ -4,9 +4,11 @@
  *
  * Each epoch is a new permutation. Pages are shuffled, taken in blocks, and the samples of a block are shuffled among
  * each other: neighbours in a batch come from many pages, yet a page is decoded once a block instead of once a sample.
+ * Pages that lie in more shards than fit in a window are shuffled within windows of shards (`page-windows.ts`).
  */
 import { codedError } from "../errors.ts";
-import { hashParts, mix32 } from "../random/hash.ts";
+import { GroupedPages, needsWindows, type PageGroups, type WindowedPages } from "./page-windows.ts";
+import { Permutation } from "./permutation.ts";
 
 export interface SamplerOptions {
   readonly seed: number | string;
@@ -15,11 +17,15 @@ export interface SamplerOptions {
   readonly worldSize?: number;
   /** Pages shuffled together; default 32. 0 shuffles all samples freely. */
   readonly pagesPerBlock?: number;
+  /** The shards of the pages, where they lie in such. */
+  readonly groups?: PageGroups | undefined;
+  /** Decides the order of the shards; default `seed`. */
+  readonly groupSeed?: number | string;
 }
 
 interface Epoch {
   readonly number: number;
-  readonly pages: Permutation;
+  readonly pages: Permutation | WindowedPages;
   /** First offset of each block, and the total. */
   readonly starts: Float64Array;
 }
@@ -32,6 +38,9 @@ export class Sampler {
   readonly #rank: number;
   readonly #worldSize: number;
   readonly #blockPages: number;
+  readonly #groups: PageGroups | undefined;
+  readonly #grouped: GroupedPages | undefined;
+  readonly #groupSeed: number | string;
   #epoch: Epoch | undefined;
 
   /**
@@ -53,6 +62,34 @@ export class Sampler {
     this.#rank = rank;
     this.#worldSize = worldSize;
     this.#blockPages = pagesPerBlock === 0 ? starts.length : pagesPerBlock;
+    this.#groups = options.groups;
+    this.#groupSeed = options.groupSeed ?? seed;
+    if (needsWindows(options.groups)) {
+      this.#grouped = new GroupedPages(options.groups);
+      // A block that is larger than a window would read several of them at once.
+      this.#blockPages = Math.min(this.#blockPages, Math.max(1, Math.floor((starts.length - 1) / this.windows)));
+    }
+  }
+
+  /** Windows of shards in an epoch; 1 where all pages are shuffled among each other. */
+  get windows(): number {
+    return this.#grouped?.windows ?? 1;
+  }
+
+  /** The shards, by their own numbers, that are read at the global place, and those of the window after these. */
+  shardsFrom(global: number): { readonly now: readonly number[]; readonly next: readonly number[] } {
+    if (this.#groups === undefined || this.#grouped === undefined) return { now: this.#groups?.names ?? [], next: [] };
+    const { number, pages, starts } = this.#epochOf(Math.floor(global / this.size));
+    const first = lastAtOrBelow(starts, global % this.size) * this.#blockPages;
+    const last = Math.min(first + this.#blockPages, this.#starts.length - 1) - 1;
+    const order = pages as WindowedPages;
+    const shardsOf = (window: number): number[] => {
+      const [of, epoch] = window < this.windows ? [window, number] : [0, number + 1];
+      return this.#grouped!.shardsOf(of, this.#groupSeed, epoch).map((index) => this.#groups!.names[index]!);
+    };
+    const now: number[] = [];
+    for (let window = order.windowAt(first); window <= order.windowAt(last); window++) now.push(...shardsOf(window));
+    return { now, next: shardsOf(order.windowAt(last) + 1) };
   }
 
   /** The index of the sample this rank sees at its `position` (0, 1, …; never ends). */
@@ -92,7 +129,8 @@ export class Sampler {
   #epochOf(number: number): Epoch {
     if (this.#epoch?.number === number) return this.#epoch;
     const count = this.#starts.length - 1;
-    const pages = new Permutation(count, "pages", this.#seed, number);
+    const pages =
+      this.#grouped?.shuffled(this.#groupSeed, number) ?? new Permutation(count, "pages", this.#seed, number);
     const blocks = Math.ceil(count / this.#blockPages);
     const starts = new Float64Array(blocks + 1);
     for (let page = 0; page < count; page++) {
@@ -116,42 +154,4 @@ function lastAtOrBelow(values: Float64Array, value: number): number {
     else high = middle;
   }
   return low;
-}
-
-/**
- * A permutation of 0 … size − 1 that needs no table: a Feistel network over the next even power of two, walked until it
- * lands inside (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002).
- */
-export class Permutation {
-  readonly size: number;
-  readonly #half: number;
-  readonly #mask: number;
-  readonly #keys: Uint32Array;
-
-  constructor(size: number, ...name: readonly (string | number)[]) {
-    this.size = size;
-    this.#half = Math.max(1, Math.ceil(Math.log2(Math.max(2, size)) / 2));
-    this.#mask = 2 ** this.#half - 1;
-    const digest = hashParts("permutation", ...name);
-    this.#keys = Uint32Array.from({ length: 8 }, (_, i) => digest.readUInt32LE(i * 4));
-  }
-
-  /** Where `index` goes. */
-  at(index: number): number {
-    let value = index;
-    do value = this.#encrypt(value);
-    while (value >= this.size);
-    return value;
-  }
-
-  #encrypt(value: number): number {
-    let left = Math.floor(value / (this.#mask + 1));
-    let right = value % (this.#mask + 1);
-    for (const key of this.#keys) {
-      const mixed = (left ^ mix32(Math.imul(right, 0x9e3779b1) ^ key)) & this.#mask;
-      left = right;
-      right = mixed;
-    }
-    return left * (this.#mask + 1) + right;
-  }
 }

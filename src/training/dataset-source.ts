@@ -1,12 +1,11 @@
 /** Training data from a manifest: where the training room meets the datasets room. */
 import type { TrainerConfig } from "../config/training-config.ts";
 import type { TrainingBatch } from "../datasets/batch.ts";
-import { DocumentDataset } from "../datasets/dataset.ts";
 import { createLoader, type LoaderOptions } from "../datasets/loader.ts";
 import { AnonymizerError } from "../errors.ts";
-import { digestFile } from "../models/files.ts";
 import { cropOptions } from "./crop-options.ts";
 import { type CachedConfig, LatentCache } from "./latent-cache.ts";
+import { openDatasetSource, orderIdentity } from "./open-dataset.ts";
 import type { BatchRequest, TrainingData } from "./training-data.ts";
 import type { TrainingModels } from "./training-plan.ts";
 
@@ -15,19 +14,23 @@ const smallCacheBytes = 64 * 2 ** 20;
 
 /**
  * Opens both splits of `data.manifest`, and the cache where the configuration has one. Throws ERR_DATASET_NOT_FOUND,
- * ERR_DATASET_EMPTY (nothing to train on), ERR_CONFIG_INVALID (buckets), ERR_OUTPUT (cache), ERR_ABORTED.
+ * ERR_DATASET_EMPTY (nothing to train on), ERR_DATASET_DAMAGED and ERR_STORE_* (shards), ERR_CONFIG_INVALID (buckets,
+ * size of the shards' cache), ERR_OUTPUT (cache), ERR_ABORTED.
  */
 export async function openTrainingData(
   config: TrainerConfig,
   models: TrainingModels,
   signal: AbortSignal | undefined,
 ): Promise<TrainingData> {
-  const { manifest, prefetch } = config.data;
+  const { prefetch } = config.data;
   const aborting = signal === undefined ? {} : { signal };
   const { variants, ...crops } = cropOptions(config, models);
-  const train = await DocumentDataset.open(manifest, { split: "train", ...aborting });
-  const validation = await openIfAny(manifest, aborting);
-  const manifestSha256 = (await digestFile(manifest, signal)).sha256;
+  const source = await openDatasetSource(config, signal);
+  const train = await source.open("train");
+  const validation = await source.open("validation").catch((error: unknown) => {
+    if (error instanceof AnonymizerError && error.code === "ERR_DATASET_EMPTY") return undefined;
+    throw error;
+  });
   const cache = hasCache(config) ? await LatentCache.open(config, models, aborting) : undefined;
 
   async function* batches(request: BatchRequest): AsyncGenerator<TrainingBatch, void, void> {
@@ -53,7 +56,7 @@ export async function openTrainingData(
 
   return {
     samples: (split) => (split === "train" ? train : validation)?.samples.length ?? 0,
-    manifestSha256,
+    manifestSha256: orderIdentity(source.manifestSha256, train),
     batches,
     skipped: () => train.skippedCounts,
     skippedSamples: () => train.skipped,
@@ -74,11 +77,4 @@ function sharing({ split, startBatch, share }: BatchRequest): Partial<LoaderOpti
   if (share === undefined || share.ranks === 1) return {};
   if (split === "train") return { rank: share.rank, worldSize: share.ranks };
   return { startBatch: startBatch + share.rank, batchStride: share.ranks };
-}
-
-async function openIfAny(manifest: string, options: { signal?: AbortSignal }): Promise<DocumentDataset | undefined> {
-  return DocumentDataset.open(manifest, { split: "validation", ...options }).catch((error: unknown) => {
-    if (error instanceof AnonymizerError && error.code === "ERR_DATASET_EMPTY") return undefined;
-    throw error;
-  });
 }

@@ -117,7 +117,7 @@ function ncclLibrary(libtorch: string): string {
 /** Hash of all that must be the same on every rank. Places, devices and reports may differ. */
 function fingerprint(config: TrainerConfig, common: Readonly<Record<string, unknown>>): string {
   const { output_dir, device, threads, logging, samples, ...rest } = config;
-  const { manifest, prefetch, ...data } = rest.data;
+  const { manifest, prefetch, shards, ...data } = rest.data;
   const paths = { model: null, vae: null, glyph_encoder: null, perceptual: null };
   return sha256Of(JSON.stringify([{ ...rest, data, ...paths }, common]));
 }

@@ -4,7 +4,7 @@ import { loadConfig } from "../config/load-config.ts";
 import type { UNetTrainerConfigInput } from "../config/training-config.ts";
 import { bucketOf } from "../datasets/aspect-buckets.ts";
 import type { CropSize } from "../datasets/crops.ts";
-import { type DatasetSample, DocumentDataset } from "../datasets/dataset.ts";
+import type { DatasetSample, DocumentDataset } from "../datasets/dataset.ts";
 import { clearStore, type DamagedEntry } from "../datasets/entry-store.ts";
 import type { SampleIdentity } from "../datasets/sample-cache.ts";
 import { SampleRenderer, UnusableSample } from "../datasets/sample-renderer.ts";
@@ -14,6 +14,7 @@ import { type CropOptions, cropOptions } from "./crop-options.ts";
 import { hasCache } from "./dataset-source.ts";
 import { type CachedConfig, cacheGroups, LatentCache } from "./latent-cache.ts";
 import { nativeOptions } from "./native-options.ts";
+import { openDatasetSource } from "./open-dataset.ts";
 import { trainerSources } from "./trainer-sources.ts";
 import { checkFit, readTrainingModels, type TrainingModels } from "./training-plan.ts";
 
@@ -153,8 +154,8 @@ async function readSubject(input: string | UNetTrainerConfigInput, signal?: Abor
   return { config, models, crops: cropOptions(config, models) };
 }
 
-const openDataset = ({ config }: Subject, signal?: AbortSignal): Promise<DocumentDataset> =>
-  DocumentDataset.open(config.data.manifest, { split: "train", ...(signal === undefined ? {} : { signal }) });
+const openDataset = async ({ config }: Subject, signal?: AbortSignal): Promise<DocumentDataset> =>
+  (await openDatasetSource(config, signal)).open("train");
 
 function openCache({ config, models }: Subject, options: CacheOptions, keepDamaged = false): Promise<LatentCache> {
   const { signal, onProgress } = options;
@@ -182,7 +183,7 @@ async function forEachSample(
   signal: AbortSignal | undefined,
   work: (identity: () => Promise<SampleIdentity>, crop: () => ReturnType<SampleRenderer["crop"]>) => Promise<void>,
 ): Promise<void> {
-  const renderer = new SampleRenderer(dataset, pageBytes);
+  const renderer = new SampleRenderer(dataset, pageBytes, signal);
   const { height, width, buckets, maskGrid = 1, seed } = crops;
   const sizeOf = ({ record, region }: DatasetSample): CropSize => {
     const shape =

@@ -49,6 +49,8 @@ const mayDifferBelow = [
   "data.manifest",
   "data.prefetch",
   "data.licence",
+  "data.shards.cache_dir",
+  "data.shards.cache_bytes",
   "cache.dir",
   "cache.max_bytes",
 ];

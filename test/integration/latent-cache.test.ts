@@ -255,7 +255,7 @@ describe.skipIf(missing !== undefined)("the latent cache", () => {
     expect(await missingWith({ vae: { path: copied } })).toBe(samples);
     // Another page under the same name.
     const dataset = await DocumentDataset.open(manifest, { split: "train" });
-    const image = await dataset.imagePath(0);
+    const image = String(await dataset.pages.image(dataset.records[0]!));
     const original = await readFile(image);
     await writeFile(image, Buffer.concat([original, Buffer.from("x")]));
     try {

@@ -48,7 +48,7 @@ describe("a dataset", () => {
     const expected = createHash("sha256").update("a\u00002").digest().subarray(0, 8).toString("hex");
     expect(dataset.samples[1]!.id.toString(16).padStart(16, "0")).toBe(expected);
     expect(sampleId("a", 2)).toBe(dataset.samples[1]!.id);
-    expect(await dataset.imagePath(1)).toMatch(/images\/b\.png$/);
+    expect(await dataset.pages.image(dataset.records[1]!)).toMatch(/images\/b\.png$/);
   });
 
   it("skips what is broken, each with its reason, and counts all", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Permutation, Sampler } from "../../src/datasets/sampler.ts";
+import { Permutation } from "../../src/datasets/permutation.ts";
+import { Sampler } from "../../src/datasets/sampler.ts";
 
 const startsOf = (counts: readonly number[]): Uint32Array =>
   Uint32Array.from([0, ...counts.map((_, i) => counts.slice(0, i + 1).reduce((a, b) => a + b, 0))]);

@@ -20,6 +20,7 @@ import {
   validateConfigs,
 } from "./config-commands.ts";
 import { type ImportCommandOptions, importData, type SynthCommandOptions, synthData } from "./data-commands.ts";
+import { type PackCommandOptions, packData, pullData, pushData, verifyData } from "./shard-commands.ts";
 import { jsonLogger, type TrainOptions, train } from "./train.ts";
 
 /** What the process exits with. */
@@ -35,6 +36,7 @@ Exit codes:
 
 Examples:
   anonymizer-train data synth --out data --count 200
+  anonymizer-train data pack data --out r2://datasets/receipts
   anonymizer-train config init vae --out configs/mine.yaml
   anonymizer-train vae --config configs/vae.yaml --dry-run
   anonymizer-train vae --config configs/vae.yaml --set train_batch_size=8 --set data.manifest=data/manifest.jsonl
@@ -133,6 +135,7 @@ function buildProgram(
     .requiredOption("--source <dir>", "folder of the dataset")
     .requiredOption("--out <dir>", "folder for manifest.jsonl and images/")
     .action((options: ImportCommandOptions) => importData(options, terminal, signal));
+  addShardCommands(data, terminal, signal);
 
   const cache = program.command("cache").description("Fill, check or remove the latent cache of a UNet's training.");
   const cacheCommand = (name: string, description: string): Command =>
@@ -205,6 +208,37 @@ function buildProgram(
     .option("--out <file>", "write it here")
     .action((kind: string, options: { out?: string }) => printSchema(kind, options.out, terminal));
   return program;
+}
+
+function addShardCommands(data: Command, terminal: Terminal, signal: AbortSignal): void {
+  const address = "r2://BUCKET/PREFIX, s3://BUCKET/PREFIX or file:///FOLDER";
+  const command = (name: string, description: string): Command =>
+    data
+      .command(name)
+      .description(description)
+      .option("--credentials <file>", "file of NAME=VALUE lines (mode 600); default: the environment")
+      .option("--json", "print JSON");
+  command("pack", "Pack a dataset into tar shards with a hashed index.")
+    .argument("<source>", "manifest, or folder with manifest.jsonl")
+    .requiredOption("--out <place>", `folder, or ${address}`)
+    .option("--shard-mib <n>", "MiB of a shard", positiveInt, 64)
+    .option("--replace", "replace another dataset that stands at the address")
+    .option("--dry-run", "count images, shards and bytes; write nothing")
+    .action((source: string, options: PackCommandOptions) => packData(source, options, terminal, signal));
+  command("push", "Upload a packed dataset: what is not there yet.")
+    .argument("<folder>", "folder with index.json")
+    .argument("<address>", address)
+    .option("--replace", "replace another dataset that stands there")
+    .action((folder: string, to: string, options: { replace?: boolean }) =>
+      pushData(folder, to, options, terminal, signal),
+    );
+  command("pull", "Download a packed dataset: what is not there yet.")
+    .argument("<address>", address)
+    .requiredOption("--out <dir>", "folder for index.json and the shards")
+    .action((from: string, options: { out: string }) => pullData(from, options, terminal, signal));
+  command("verify", "Read a packed dataset and compare every hash; fails when something is damaged, and names it.")
+    .argument("<place>", `folder with index.json, or ${address}`)
+    .action((place: string, options: object) => verifyData(place, options, terminal, signal));
 }
 
 const collect = (value: string, all: string[]): string[] => [...all, value];

@@ -1,0 +1,137 @@
+/** Datasets in shards to and from a store. */
+import { mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import { codedError } from "../../errors.ts";
+import { lockFile } from "../../file-lock.ts";
+import { type FolderProgress, Tally } from "../../registry/folders.ts";
+import type { StoreOptions } from "../../registry/object-store.ts";
+import { parallel } from "../../registry/parallel.ts";
+import { filesOfIndex, indexName, indexText } from "./shard-index.ts";
+import { FolderPlace, needIndex, openShardPlace, StorePlace, withoutIndex } from "./shard-place.ts";
+
+export interface ShardTransferOptions {
+  readonly store?: StoreOptions;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: FolderProgress) => void;
+  /** Files at a time; default 2. */
+  readonly concurrency?: number;
+}
+
+export interface ShardTransferReport {
+  /** Path or address of `index.json` at the other end. */
+  readonly index: string;
+  readonly files: number;
+  readonly bytes: number;
+  /** Files that were there already. */
+  readonly skipped: number;
+}
+
+/**
+ * Uploads the shards in `folder` to `address` (r2://, s3://, file://): only what is not there yet with the same SHA-256,
+ * the index last. Interrupted, the next call goes on. Files of a dataset that is replaced stay, since somebody may read it.
+ *
+ * Rejects with ERR_DATASET_NOT_FOUND, ERR_DATASET_DAMAGED (a shard here is not what was packed), ERR_STORE_CONFLICT
+ * (another dataset stands there, and not `replace`), ERR_STORE_*, ERR_ABORTED.
+ */
+export async function pushShards(
+  folder: string,
+  address: string,
+  options: ShardTransferOptions & { readonly replace?: boolean } = {},
+): Promise<ShardTransferReport> {
+  const { store, signal, replace = false, concurrency = 2 } = options;
+  const request = { ...(signal && { signal }) };
+  const source = new FolderPlace(resolve(withoutIndex(folder)));
+  const index = await needIndex(source);
+  const target = await openShardPlace(address, store);
+  try {
+    if (!(target instanceof StorePlace)) throw notAnAddress(address);
+    const now = await target.index(request);
+    if (now !== undefined && indexText(now) !== indexText(index) && !replace) throw target.conflict();
+    const files = filesOfIndex(index);
+    const tally = new Tally(
+      files.map(({ name, bytes }) => ({ key: name, bytes })),
+      options,
+    );
+    await parallel(
+      files,
+      concurrency,
+      async (file, inner) => {
+        const skipped = await target.has(file, { signal: inner });
+        if (!skipped) {
+          if (!(await source.has(file, { signal: inner }))) {
+            const where = source.where(file.name);
+            throw codedError("ERR_DATASET_DAMAGED", `${where} is missing or not what was packed`, {
+              details: { where },
+              cure: "Pack the dataset again.",
+            });
+          }
+          const onProgress = ({ bytes }: { bytes: number }): void => tally.moved(file.name, bytes);
+          await target.put(file, source.where(file.name), { signal: inner, onProgress });
+        }
+        tally.finished(file.name, file.bytes, skipped);
+      },
+      signal,
+    );
+    await target.commit(index, { ...request, replace });
+    return { index: target.where(indexName), ...tally.report() };
+  } finally {
+    target.close();
+  }
+}
+
+/**
+ * Downloads the shards at `address` to `folder`, where they are as `packDataset` made them. Files that are there with the
+ * same SHA-256 are left alone; interrupted, the next call goes on.
+ *
+ * Rejects with ERR_DATASET_NOT_FOUND, ERR_DATASET_DAMAGED, ERR_STORE_*, ERR_LOCKED, ERR_OUTPUT, ERR_ABORTED.
+ */
+export async function pullShards(
+  address: string,
+  folder: string,
+  options: ShardTransferOptions = {},
+): Promise<ShardTransferReport> {
+  const { store, signal, concurrency = 2 } = options;
+  const request = { ...(signal && { signal }) };
+  const source = await openShardPlace(address, store);
+  try {
+    if (!(source instanceof StorePlace)) throw notAnAddress(address);
+    const index = await needIndex(source, request);
+    const target = new FolderPlace(resolve(folder));
+    await mkdir(target.folder, { recursive: true }).catch((cause: unknown) => {
+      throw codedError("ERR_OUTPUT", `The folder ${target.folder} can't be made`, { cause });
+    });
+    const lock = await lockFile(target.where(".anonymizer-pack.lock"), { waitMs: 0, ...request });
+    try {
+      const files = filesOfIndex(index);
+      const tally = new Tally(
+        files.map(({ name, bytes }) => ({ key: name, bytes })),
+        options,
+      );
+      await parallel(
+        files,
+        concurrency,
+        async (file, inner) => {
+          const skipped = await target.has(file, { signal: inner });
+          if (!skipped) {
+            await source.store.downloadFile(file.name, target.where(file.name), {
+              sha256: file.sha256,
+              signal: inner,
+              onProgress: ({ bytes }) => tally.moved(file.name, bytes),
+            });
+          }
+          tally.finished(file.name, file.bytes, skipped);
+        },
+        signal,
+      );
+      await target.commit(index);
+      return { index: target.where(indexName), ...tally.report() };
+    } finally {
+      await lock.release();
+    }
+  } finally {
+    source.close();
+  }
+}
+
+const notAnAddress = (address: string) =>
+  codedError("ERR_STORE_ADDRESS", `${JSON.stringify(address)} begins with none of r2://, s3:// and file://`);
