@@ -1,4 +1,5 @@
 // npm run soak [-- --kills 100 --seed 1 --only vae,unet --keep]
+// npm run soak -- store [--faults 500 --seed 1 --mib 200]         see soak-store.mjs
 //
 // Trains the tiny models, kills the process with SIGKILL at random moments, resumes, and compares what comes out with a
 // run that was never killed: weights, optimizer, averaged weights and skipped samples must agree to the last bit. Then
@@ -290,4 +291,7 @@ export function breakImages(folder) {
   }
 }
 
-if (process.argv[1] === here) await main();
+if (process.argv[1] === here) {
+  if (process.argv[2] === "store") await (await import("./soak-store.mjs")).soakStore(process.argv.slice(3));
+  else await main();
+}

@@ -253,11 +253,31 @@ const common = (defaults: { batch: number; accumulate: number; steps: number; em
   checkpoint: z
     .strictObject({
       every_steps: count.default(1000).describe("Optimizer steps between checkpoints; 0 = only at the end."),
+      every_minutes: z
+        .number()
+        .positive()
+        .max(10_080)
+        .optional()
+        .describe("Minutes after which a checkpoint is written too, whatever the steps. Default: steps alone count."),
       keep: positiveInt.default(3).describe("Newest checkpoints that are kept."),
       save_on_abort: z.boolean().default(true).describe("Write a checkpoint when the run is aborted."),
+      store: z
+        .string()
+        .regex(/^(r2|s3|file):\/\//i, "must be an address: r2://BUCKET/PREFIX, s3://BUCKET/PREFIX or file:///FOLDER")
+        .optional()
+        .describe(
+          "Address of this run, r2://, s3:// or file://: checkpoints are sent there, and --resume auto finds them.",
+        ),
     })
     .prefault({})
     .describe("Checkpoints."),
+  publish: z
+    .string()
+    .regex(/^(r2|s3|file):\/\/.+@[^@/]+$/i, "must be the address of a version: r2://BUCKET/PREFIX/NAME@VERSION")
+    .optional()
+    .describe(
+      "Version in a registry that the command line makes of the finished model: r2://BUCKET/PREFIX/NAME@VERSION.",
+    ),
   validation: z
     .strictObject({
       every_steps: count.default(1000).describe("Optimizer steps between validations; 0 = never."),

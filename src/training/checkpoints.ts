@@ -160,6 +160,8 @@ export async function listCheckpoints(folder: string): Promise<string[]> {
     .map((name) => join(folder, name));
 }
 
+/** The step in a checkpoint's name; −1 for other names. */
+export const stepOfCheckpoint = (name: string): number => stepOf(name);
 const stepOf = (name: string): number => Number(folderPattern.exec(basename(name))?.[1] ?? -1);
 
 export interface FoundCheckpoint {
@@ -194,9 +196,13 @@ export async function openCheckpoint(path: string, signal?: AbortSignal): Promis
   return findLatest(join(path, "checkpoints"), signal);
 }
 
-/** Removes all but the newest `keep` checkpoints. Returns what was removed. */
-export async function pruneCheckpoints(folder: string, keep: number): Promise<string[]> {
-  const old = (await listCheckpoints(folder)).slice(keep);
+/** Removes all but the newest `keep` checkpoints and those that are `needed`. Returns what was removed. */
+export async function pruneCheckpoints(
+  folder: string,
+  keep: number,
+  needed: readonly string[] = [],
+): Promise<string[]> {
+  const old = (await listCheckpoints(folder)).slice(keep).filter((path) => !needed.includes(path));
   for (const path of old) await removeFolder(path);
   return old;
 }

@@ -80,6 +80,7 @@ export type WarningCode =
   | "no_validation_data"
   | "samples_skipped"
   | "checkpoints_set_aside"
+  | "checkpoint_not_sent"
   | "cache_damaged"
   | "cache_full"
   | "cache_not_written";

@@ -36,6 +36,7 @@ const mayDiffer = [
   "device",
   "threads",
   "checkpoint",
+  "publish",
   "distributed",
   "validation",
   "samples",

@@ -12,6 +12,7 @@ import { type MetricsFile, openMetricsFile } from "../telemetry/metrics-file.ts"
 import { packageVersion } from "../telemetry/package-version.ts";
 import { exportAdapter } from "./adapter-export.ts";
 import { type AdapterPlan, checkAdapterTrained } from "./adapter-plan.ts";
+import { CheckpointStore } from "./checkpoint-store.ts";
 import { type Checkpoint, listCheckpoints, openCheckpoint, setAside, writeCheckpoint } from "./checkpoints.ts";
 import { deviceOfRank, distributedOptions, storeListens } from "./distribution.ts";
 import type { Losses, TrainingEvent, ValidationEvent, WarningEvent } from "./events.ts";
@@ -37,7 +38,10 @@ export interface TrainerOptions {
   readonly signal?: AbortSignal;
   /** Default: no logging. */
   readonly logger?: Logger;
-  /** "latest" (of the run folder), a run folder, or a checkpoint folder. */
+  /**
+   * "latest" (of the run folder), a run folder, or a checkpoint folder. "auto": the newest whole one of the run folder and
+   * of `checkpoint.store`; where there is none the run begins.
+   */
   readonly resumeFrom?: string;
 }
 
@@ -81,8 +85,58 @@ export async function assembleTrainer(
   const warnings: Omit<WarningEvent, "type" | "step">[] = [...planWarnings(config, plan)];
 
   if (world.rank === 0) await removeLeftovers(join(outputDir, "checkpoints"));
-  const resumed = await findResumePoint(options, world, outputDir, config, hashes, data, warnings);
+  const store = await openCheckpointStore(config, logger);
+  const resumed = await findResumePoint(options, world, outputDir, config, hashes, data, warnings, store).catch(
+    async (error: unknown) => {
+      await store?.close();
+      throw error;
+    },
+  );
+  // Rank 0 alone sends.
+  if (world.rank !== 0) await store?.close();
+  try {
+    const sending = world.rank === 0 && store !== undefined ? { checkpointStore: store } : {};
+    return await makeRun(config, options, sources, {
+      world,
+      outputDir,
+      models,
+      data,
+      plan,
+      hashes,
+      warnings,
+      resumed,
+      sending,
+    });
+  } catch (error) {
+    await store?.close();
+    throw error;
+  }
+}
 
+function openCheckpointStore(config: TrainerConfig, logger: Logger): Promise<CheckpointStore | undefined> {
+  const { store, keep } = config.checkpoint;
+  return store === undefined ? Promise.resolve(undefined) : CheckpointStore.open(store, { keep, logger });
+}
+
+/** What is known before the native trainer is made. */
+interface Prepared {
+  readonly world: World;
+  readonly outputDir: string;
+  readonly models: TrainingModels;
+  readonly data: TrainingData;
+  readonly plan: TrainingPlan;
+  readonly hashes: Readonly<Record<string, string>>;
+  readonly warnings: Omit<WarningEvent, "type" | "step">[];
+  readonly resumed: Checkpoint | undefined;
+  readonly sending: { readonly checkpointStore?: CheckpointStore };
+}
+
+async function makeRun(
+  config: TrainerConfig,
+  { signal, logger = silentLogger }: TrainerOptions,
+  sources: TrainerSources,
+  { world, outputDir, models, data, plan, hashes, warnings, resumed, sending }: Prepared,
+): Promise<TrainerParts> {
   const binding = await sources.loadNative();
   const info = binding.info();
   const device = deviceOfRank(config, world, info);
@@ -127,6 +181,7 @@ export async function assembleTrainer(
     warnings,
     rank: world.rank,
     ranks: world.size,
+    ...sending,
     ...(signal === undefined ? {} : { signal }),
     ...(resumed === undefined
       ? {}
@@ -160,22 +215,30 @@ async function findResumePoint(
   models: Readonly<Record<string, string>>,
   data: TrainingData,
   warnings: Omit<WarningEvent, "type" | "step">[],
+  store: CheckpointStore | undefined,
 ): Promise<Checkpoint | undefined> {
-  const earlier = await listCheckpoints(join(outputDir, "checkpoints"));
+  const folder = join(outputDir, "checkpoints");
+  const auto = options.resumeFrom === "auto";
+  const fetched = auto && store !== undefined ? await store.fetchNewest(folder, options.signal) : [];
+  const earlier = await listCheckpoints(folder);
   // Started again by the launcher: from where the run was, not from where it began.
   const restarted = world.restarts > 0 && earlier.length > 0;
   if (options.resumeFrom === undefined && !restarted) {
-    if (earlier.length === 0) return undefined;
+    if (earlier.length === 0) {
+      await refuseOtherRun(store, options.signal);
+      return undefined;
+    }
     throw codedError(
       "ERR_INVALID_ARGUMENT",
       `The run folder ${outputDir} holds ${earlier.length} checkpoints of an earlier run; resume it, remove it, or name another output_dir`,
       { details: { outputDir, checkpoints: earlier.length } },
     );
   }
+  if (auto && earlier.length === 0 && fetched.length === 0) return undefined;
   const given = options.resumeFrom;
-  const from = restarted || given === undefined || given === "latest" ? outputDir : resolve(given);
-  const { checkpoint, damaged } = await openCheckpoint(from, options.signal);
-  for (const { path, reason } of damaged) {
+  const here = restarted || given === undefined || given === "latest" || auto;
+  const { checkpoint, damaged } = await openCheckpoint(here ? outputDir : resolve(given), options.signal);
+  for (const { path, reason } of [...fetched, ...damaged]) {
     warnings.push({
       code: "checkpoint_damaged",
       message: `The checkpoint ${path} is damaged (${reason}); going on from ${checkpoint.path}`,
@@ -196,6 +259,17 @@ async function findResumePoint(
     });
   }
   return checkpoint;
+}
+
+/** A run that begins must not take over another one's address. */
+async function refuseOtherRun(store: CheckpointStore | undefined, signal: AbortSignal | undefined): Promise<void> {
+  const steps = (await store?.steps(signal)) ?? [];
+  if (steps.length === 0) return;
+  throw codedError(
+    "ERR_INVALID_ARGUMENT",
+    `${store!.address} holds checkpoints of an earlier run, the newest of step ${steps[0]}; go on with --resume auto, or name another checkpoint.store`,
+    { details: { store: store!.address, checkpoints: steps.length } },
+  );
 }
 
 /** Checkpoints of a course that the run does not take: they must not be counted, pruned or resumed as its own. */
@@ -380,6 +454,7 @@ export abstract class Trainer {
   close(): Promise<void> {
     this.#closed ??= (async () => {
       this.parts.run.markClosed();
+      await this.parts.run.checkpointStore?.close();
       await this.parts.run.exclusive(() => this.parts.run.native.close());
     })();
     return this.#closed;

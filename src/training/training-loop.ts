@@ -42,6 +42,7 @@ export async function* trainingLoop(run: TrainingRun): AsyncGenerator<TrainingEv
   const { config, data } = run;
   const begun = performance.now();
   const pace: Pace[] = [];
+  let savedAt = begun;
   const startStep = run.step;
   let lastLosses: Losses = {};
   let lastValidation: Losses | undefined;
@@ -88,14 +89,16 @@ export async function* trainingLoop(run: TrainingRun): AsyncGenerator<TrainingEv
         const event = await drawSamples(run);
         if (event !== undefined) yield event;
       }
-      if (last || due(config.checkpoint.every_steps)) {
+      if (last || due(config.checkpoint.every_steps) || (await overdue(run, savedAt))) {
         // Where all ranks meet: one that wants to stop says so here, not in the middle of the saving.
         await run.sumOverRanks([]);
         saved = await saveCheckpoint(run, last ? "end" : "interval");
+        savedAt = performance.now();
         yield saved;
       }
       yield* takeWarnings(run);
     }
+    await run.checkpointStore?.drain();
     if (run.skipped.inTraining.length > 0) reportSkipped(run);
     yield* takeWarnings(run);
     yield doneEvent(run, lastLosses, lastValidation, (performance.now() - begun) / 1000);
@@ -109,6 +112,10 @@ export async function* trainingLoop(run: TrainingRun): AsyncGenerator<TrainingEv
       saved = await saveCheckpoint(run, "abort");
       yield saved;
     }
+    if (!run.closed) {
+      await run.checkpointStore?.drain();
+      yield* takeWarnings(run);
+    }
     throw codedError("ERR_ABORTED", `Training was aborted after step ${run.step}`, {
       cause: error,
       details: { step: run.step, ...(saved === undefined ? {} : { checkpoint: saved.path }) },
@@ -118,7 +125,22 @@ export async function* trainingLoop(run: TrainingRun): AsyncGenerator<TrainingEv
   }
 }
 
+/** Whether `checkpoint.every_minutes` have passed: rank 0's clock decides for all. */
+async function overdue(run: TrainingRun, savedAt: number): Promise<boolean> {
+  const minutes = run.config.checkpoint.every_minutes ?? 0;
+  if (minutes === 0) return false;
+  const mine = run.rank === 0 && performance.now() - savedAt >= minutes * 60_000;
+  const [sum] = await run.sumOverRanks([mine ? 1 : 0]);
+  return sum! > 0;
+}
+
 function* takeWarnings(run: TrainingRun): Generator<TrainingEvent, void, void> {
+  for (const { path, error } of run.checkpointStore?.takeFailures() ?? []) {
+    run.warn("checkpoint_not_sent", `The checkpoint ${path} could not be sent: ${error.message}`, {
+      path,
+      code: error.code,
+    });
+  }
   for (const { code, message, details } of run.data.takeWarnings?.() ?? []) run.warn(code, message, details);
   for (let warning = run.warnings.shift(); warning !== undefined; warning = run.warnings.shift()) yield warning;
 }
@@ -354,7 +376,8 @@ async function saveCheckpoint(run: TrainingRun, reason: CheckpointEvent["reason"
   const { bytes } = await run.exclusive(() =>
     writeCheckpoint(path, run.checkpointState(), (to) => run.native.saveState(to)),
   );
-  await pruneCheckpoints(folder, run.config.checkpoint.keep);
+  run.checkpointStore?.send(path);
+  await pruneCheckpoints(folder, run.config.checkpoint.keep, run.checkpointStore?.needed);
   return { type: "checkpoint", step: run.step, path, bytes, reason, ...adapterOf(run) };
 }
 

@@ -4,6 +4,7 @@ import type { TrainerConfig } from "../config/training-config.ts";
 import type { SkippedSample } from "../datasets/dataset.ts";
 import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import type { CheckpointStore } from "./checkpoint-store.ts";
 import type { CheckpointState } from "./checkpoints.ts";
 import type { WarningCode, WarningEvent } from "./events.ts";
 import { SkippedSamples } from "./skipped-samples.ts";
@@ -26,6 +27,8 @@ export interface TrainingRunOptions {
   readonly ranks?: number;
   /** The caller's signal. */
   readonly signal?: AbortSignal;
+  /** Where checkpoints are sent; of rank 0. */
+  readonly checkpointStore?: CheckpointStore;
   /** Where a resumed run goes on. */
   readonly start?: { readonly step: number; readonly microBatch: number; readonly skipped?: readonly SkippedSample[] };
   /** Found out while the run was set up; told first. */
@@ -39,6 +42,7 @@ export class TrainingRun {
   readonly data: TrainingData;
   readonly logger: Logger;
   readonly outputDir: string;
+  readonly checkpointStore: CheckpointStore | undefined;
   readonly rank: number;
   readonly ranks: number;
   /** Another rank asked to stop, and all do. */
@@ -68,6 +72,7 @@ export class TrainingRun {
     this.data = options.data;
     this.logger = options.logger;
     this.outputDir = options.outputDir;
+    this.checkpointStore = options.checkpointStore;
     this.rank = options.rank ?? 0;
     this.ranks = options.ranks ?? 1;
     this.callerSignal = options.signal;

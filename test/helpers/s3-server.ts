@@ -94,7 +94,7 @@ export async function startRclone(folder: string, bucket = "test-bucket"): Promi
   );
 }
 
-export type Fault = "503" | "reset" | "reset after" | "truncate" | "corrupt" | "lost answer" | "stall";
+export type Fault = "503" | "reset" | "reset after" | "truncate" | "corrupt" | "lost answer" | "stall" | "slow";
 
 export interface FaultyProxy {
   readonly endpoint: string;
@@ -108,6 +108,16 @@ export interface FaultyProxy {
   /** No faults, and nothing seen so far. */
   reset(): void;
   stop(): Promise<void>;
+}
+
+/** A body in eight pieces with pauses between them. */
+async function trickle(response: ServerResponse, data: Buffer): Promise<void> {
+  const piece = Math.max(1, Math.ceil(data.length / 8));
+  for (let at = 0; at < data.length; at += piece) {
+    response.write(data.subarray(at, at + piece));
+    await sleep(25);
+  }
+  response.end();
 }
 
 /**
@@ -193,6 +203,7 @@ export async function startProxy(): Promise<FaultyProxy> {
         if ((fault === "truncate" || fault === "reset after") && data.length > 1) {
           return response.write(data.subarray(0, data.length >> 1), () => message.socket.destroy());
         }
+        if (fault === "slow") return void trickle(response, data);
         response.end(data);
       });
     });

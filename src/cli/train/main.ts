@@ -93,7 +93,10 @@ function buildProgram(
       .command(kind)
       .description(what)
       .requiredOption("--config <file>", "YAML configuration")
-      .option("--resume [dir]", "go on from the newest whole checkpoint of the run folder, or of DIR")
+      .option(
+        "--resume [dir]",
+        "go on from the newest whole checkpoint of the run folder, or of DIR; auto: of the run folder or checkpoint.store, and begin where there is none",
+      )
       .option(
         "--dry-run",
         "print the resolved configuration, parameter counts, steps and a memory estimate; change nothing",

@@ -11,6 +11,7 @@ import {
   launchLocalRanks,
   loadConfig,
   parseOverrides,
+  publishModel,
   readWorld,
   type StepEvent,
   startedByLauncher,
@@ -95,17 +96,32 @@ export async function train(
     if (trainer.plan.adapter !== undefined) {
       const adapter = join(trainer.outputDir, "adapter");
       await trainer.exportModel(adapter, { merged: options.merged === true });
+      await publish(adapter, trainer, terminal, signal);
       terminal.stdout.write(`${adapter}\n`);
       return 0;
     }
     const models = join(trainer.outputDir, "models");
     if (trainer instanceof UNetTrainer) await trainer.exportPipeline(models);
     else await trainer.exportModel(join(models, "vae"));
+    await publish(trainer instanceof UNetTrainer ? models : join(models, "vae"), trainer, terminal, signal);
     terminal.stdout.write(`${join(models, trainer.config.kind)}\n`);
     return 0;
   } finally {
     await trainer.close();
   }
+}
+
+/** Where the configuration says so. */
+async function publish(
+  folder: string,
+  trainer: VAETrainer | UNetTrainer,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  const address = trainer.config.publish;
+  if (address === undefined) return;
+  const { name, version, sent } = await publishModel(folder, address, { signal });
+  terminal.stderr.write(`${name}@${version}: ${sent ? "published" : "was published before, with these weights"}\n`);
 }
 
 function createTrainer(
