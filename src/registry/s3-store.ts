@@ -414,13 +414,16 @@ export class S3Store implements ObjectStore {
       const etags = new Map([...journal.parts.values()].map(({ part, etag }) => [part, etag ?? ""]));
       const parts = partsOf(file.bytes, partBytes);
       let done = parts.filter(({ number }) => etags.has(number)).reduce((sum, part) => sum + part.bytes, 0);
+      // Used again for the next part: what is freed is collected too late for so large pieces.
+      const spare: Buffer[] = [];
       onProgress?.({ key, bytes: done, totalBytes: file.bytes });
       await inParallel(
         parts.filter(({ number }) => !etags.has(number)),
         this.#concurrency,
         (part, inner) =>
           this.#gate(async () => {
-            const body = await readPart(path, part);
+            const memory = spare.pop() ?? Buffer.allocUnsafeSlow(Math.min(partBytes, file.bytes));
+            const body = await readPart(path, part, memory);
             const answer = await this.#send("UploadPart", key, budget, inner, (attempt) => {
               const command = new this.#sdk.UploadPartCommand({
                 Bucket: this.#bucket,
@@ -433,6 +436,7 @@ export class S3Store implements ObjectStore {
               command.middlewareStack.add(statePayloadHash(body.sha256), stated);
               return this.#client.send(command, { abortSignal: attempt.signal });
             });
+            spare.push(memory);
             const etag = answer.ETag ?? "";
             await journal!.add({ part: part.number, etag });
             etags.set(part.number, etag);
@@ -712,11 +716,11 @@ const statePayloadHash =
 
 const stated = { step: "build", name: "statePayloadHash" } as const;
 
-/** Reads a part and its SHA-256 in steps that leave the event loop free. */
-async function readPart(path: string, part: Part): Promise<{ data: Buffer; sha256: string }> {
+/** Reads a part and its SHA-256 in steps that leave the event loop free; into `memory` where that is given. */
+async function readPart(path: string, part: Part, memory?: Buffer): Promise<{ data: Buffer; sha256: string }> {
   const file = await open(path, "r");
   try {
-    const data = Buffer.allocUnsafe(part.bytes);
+    const data = memory?.subarray(0, part.bytes) ?? Buffer.allocUnsafe(part.bytes);
     const hash = createHash("sha256");
     for (let at = 0; at < part.bytes; ) {
       const { bytesRead } = await file.read(data, at, Math.min(mebi, part.bytes - at), part.start + at);

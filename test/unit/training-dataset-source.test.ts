@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import type { TrainerConfig } from "../../src/config/training-config.ts";
 import type { TrainingBatch } from "../../src/datasets/batch.ts";
 import { writeManifest } from "../../src/datasets/manifest.ts";
 import type { ManifestRecord } from "../../src/datasets/manifest-types.ts";
+import { packDataset } from "../../src/datasets/shards/pack.ts";
 import { openTrainingData } from "../../src/training/dataset-source.ts";
 import { readTrainingModels, type TrainingModels } from "../../src/training/training-plan.ts";
 import { modelFixture } from "./helpers/model-fixture.ts";
@@ -124,6 +126,39 @@ describe("training data of a manifest", () => {
     ).rejects.toMatchObject({
       code: "ERR_DATASET_NOT_FOUND",
     });
+  });
+
+  it("is told apart from shards that are read in another order, and not from others", async () => {
+    const ids = ["d", "e", "f"];
+    for (const id of ids) {
+      // Noise: each of them fills a shard.
+      await sharp(randomBytes(200 * 120 * 3), { raw: { width: 200, height: 120, channels: 3 } })
+        .png()
+        .toFile(join(folder, "images", `${id}.png`));
+    }
+    const manifest = await write(
+      "shards",
+      ids.map((id) => record(id, "train")),
+    );
+    const out = join(folder, "packed");
+    await packDataset({ source: manifest, out, shardBytes: 64 << 10 });
+    const files = await openTrainingData(await configFor(manifest), models, undefined);
+    const open = async (place: string, window: number) => {
+      const config = await configFor(place);
+      return openTrainingData(
+        { ...config, data: { ...config.data, shards: { window, cache_bytes: 1 } } },
+        models,
+        undefined,
+      );
+    };
+    for (const place of [join(out, "index.json"), out]) {
+      const shards = await open(place, 3);
+      expect(shards.manifestSha256).toBe(files.manifestSha256);
+      expect(await take(shards, "train", 1, 4)).toEqual(await take(files, "train", 1, 4));
+    }
+    const windowed = (await open(out, 2)).manifestSha256;
+    expect(windowed).not.toBe(files.manifestSha256);
+    expect((await open(out, 1)).manifestSha256).not.toBe(windowed);
   });
 
   it("stops when aborted", async () => {
