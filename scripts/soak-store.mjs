@@ -2,31 +2,13 @@
 //
 // Objects and models in a bucket under random faults: nothing may be lost, nothing corrupt accepted. Then an upload and a
 // download of 200 MiB whose processes are killed three times each and go on; none may hold more than 300 MiB.
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { build } from "tsdown";
+import { bundle } from "./bundle.mjs";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const mostMiB = 300;
-
-async function bundle(outDir) {
-  const entry = (name) => join(root, "test", "helpers", `${name}.ts`);
-  await build({
-    entry: { "store-soak": entry("store-soak"), "transfer-process": entry("transfer-process") },
-    outDir,
-    config: false,
-    cwd: root,
-    dts: false,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    fixedExtension: false,
-    logLevel: "silent",
-  });
-}
 
 export async function soakStore(args) {
   const { values } = parseArgs({
@@ -44,11 +26,12 @@ export async function soakStore(args) {
     return;
   }
   const folder = mkdtempSync(join(tmpdir(), "anonymizer-soak-store-"));
-  const programs = join(root, ".cache", "soak-store");
-  mkdirSync(programs, { recursive: true });
   try {
-    await bundle(programs);
-    const { killTransfers, whyNoStoreSoak, workUnderFaults } = await import(join(programs, "store-soak.js"));
+    const programs = await bundle("soak-store", {
+      soak: "test/helpers/store-soak.ts",
+      transfer: "test/helpers/transfer-process.ts",
+    });
+    const { killTransfers, whyNoStoreSoak, workUnderFaults } = await import(programs.soak);
     if (whyNoStoreSoak !== undefined) {
       console.error(`✗ ${whyNoStoreSoak}`);
       process.exitCode = 1;
@@ -60,8 +43,8 @@ export async function soakStore(args) {
     result.faultSeconds = Math.round((performance.now() - started) / 1000);
     for (const way of ["upload", "download"]) {
       const killAtMib = [0.2, 0.5, 0.8].map((share) => Math.round(share * mib));
-      const program = join(programs, "transfer-process.js");
-      result[way] = await killTransfers({ way, mib, killAtMib, folder: join(folder, way), program });
+      const at = { folder: join(folder, way), program: programs.transfer };
+      result[way] = await killTransfers({ way, mib, killAtMib, ...at });
     }
     console.log(JSON.stringify(result, null, 2));
     const { lost, corruptAccepted, refusedByServer } = result.faults;

@@ -3,27 +3,13 @@
 // another address that ends with "/"). Each way reads SHARDS_EPOCHS epochs (default 1) of SHARDS_PAGES pages (default 160).
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "tsdown";
+import { join } from "node:path";
+import { bundle } from "../../scripts/bundle.mjs";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const pages = Number(process.env.SHARDS_PAGES ?? 160);
 const epochs = Number(process.env.SHARDS_EPOCHS ?? 1);
 const window = 4;
 const batchSize = 16;
-
-async function bundle() {
-  const outDir = join(root, ".cache", "bench");
-  const entry = {
-    shards: join(root, "bench", "shards.bench.ts"),
-    "s3-server": join(root, "test", "helpers", "s3-server.ts"),
-  };
-  const options = { config: false, dts: false, clean: false, format: "esm", platform: "node", logLevel: "warn" };
-  await build({ entry, outDir, cwd: root, ...options });
-  const load = (name) => import(join(outDir, `${name}.mjs`));
-  return { ...(await load("shards")), ...(await load("s3-server")) };
-}
 
 const round = (value) => Number(value.toFixed(2));
 
@@ -46,7 +32,8 @@ async function measure(createLoader, dataset) {
 }
 
 export async function run() {
-  const tools = await bundle();
+  const programs = await bundle("bench", { shards: "bench/shards.bench.ts", server: "test/helpers/s3-server.ts" });
+  const tools = await import(programs.shards);
   const { createLoader, DocumentDataset, openShards, packDataset, pushShards, writeSyntheticDataset } = tools;
   const folder = mkdtempSync(join(tmpdir(), "anonymizer-shards-"));
   let server;
@@ -60,8 +47,9 @@ export async function run() {
     const packSeconds = (performance.now() - started) / 1000;
     let address = process.env.SHARDS_STORE;
     if (address === undefined) {
-      if (tools.whyNoS3Server !== undefined) throw new Error(tools.whyNoS3Server);
-      server = await tools.startS3Server();
+      const { startProxy, whyNoS3Server } = await import(programs.server);
+      if (whyNoS3Server !== undefined) throw new Error(whyNoS3Server);
+      server = await startProxy();
       Object.assign(process.env, server.environment);
       address = "r2://test-bucket/";
     }

@@ -1,5 +1,4 @@
 /** The splits of a configuration's dataset, be it a folder or shards. */
-import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { TrainerConfig } from "../config/training-config.ts";
@@ -10,6 +9,7 @@ import { indexName } from "../datasets/shards/shard-index.ts";
 import { openShards } from "../datasets/shards/shard-pages.ts";
 import { digestFile, exists } from "../models/files.ts";
 import { isStoreAddress } from "../registry/store-address.ts";
+import { sha256Of } from "../sha256.ts";
 
 export interface DatasetSource {
   /** SHA-256 of the manifest. */
@@ -54,5 +54,5 @@ async function isInShards(manifest: string): Promise<boolean> {
  */
 export function orderIdentity(manifestSha256: string, train: DocumentDataset): string {
   if (!needsWindows(train.groups)) return manifestSha256;
-  return createHash("sha256").update(`${manifestSha256}\0${train.pages.shards!.identity}`).digest("hex");
+  return sha256Of(`${manifestSha256}\0${train.pages.shards!.identity}`);
 }

@@ -3,11 +3,12 @@
  * small. The server is moto behind a proxy that is as strict as R2 and injects the faults.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AnonymizerError, ModelRegistry, openObjectStore, type RetryOptions } from "../../src/index.ts";
-import { type Fault, startProxy, startS3Server, whyNoS3Server } from "./s3-server.ts";
+import { sha256 } from "./hash.ts";
+import { type Fault, startProxy, whyNoS3Server } from "./s3-server.ts";
 import { random } from "./tiny.ts";
 
 export const whyNoStoreSoak = whyNoS3Server;
@@ -19,7 +20,6 @@ const retry: RetryOptions = { baseDelayMs: 1, maxDelayMs: 5, stallMs: 400, attem
 const keys = ["a", "b/c", "b/d", "large/1", "large/2"];
 const modelFiles = ["config.json", "model.safetensors"];
 
-const sha256 = (data: Buffer): string => createHash("sha256").update(data).digest("hex");
 const hashOf = async (path: string): Promise<string> => sha256(await readFile(path));
 
 export interface FaultReport {
@@ -48,8 +48,7 @@ export async function workUnderFaults(options: {
   const { faults, folder, log = () => undefined } = options;
   const next = random(options.seed);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)]!;
-  const server = await startS3Server();
-  const proxy = await startProxy(server.endpoint);
+  const proxy = await startProxy();
   let count = 0;
   const kinds: Fault[] = ["503", "reset", "reset after", "truncate", "corrupt", "lost answer", "stall", "slow"];
   const weighted: Fault[] = [...kinds, "503", "reset", "lost answer", "truncate", "corrupt", "slow"];
@@ -171,7 +170,6 @@ export async function workUnderFaults(options: {
     await registry.close();
     store.close();
     await proxy.stop();
-    await server.stop();
   }
 }
 
@@ -201,8 +199,7 @@ export async function killTransfers(options: {
 }): Promise<KillReport> {
   const { way, mib, folder, program, concurrency = 4 } = options;
   const bytes = (options.partMib ?? 16) * mebi;
-  const server = await startS3Server();
-  const proxy = await startProxy(server.endpoint);
+  const proxy = await startProxy();
   const store = await openObjectStore("r2://test-bucket/kill", { environment: proxy.environment });
   try {
     await mkdir(folder, { recursive: true });
@@ -250,7 +247,6 @@ export async function killTransfers(options: {
   } finally {
     store.close();
     await proxy.stop();
-    await server.stop();
   }
 }
 

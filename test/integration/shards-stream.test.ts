@@ -1,5 +1,4 @@
 /** Shards streamed from a bucket that fails all the time: the same batches as from the folder, each shard fetched once. */
-import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,27 +11,19 @@ import { openShards } from "../../src/datasets/shards/shard-pages.ts";
 import { pushShards } from "../../src/datasets/shards/transfer.ts";
 import { verifyShards } from "../../src/datasets/shards/verify.ts";
 import { writeSyntheticDataset } from "../../src/datasets/synthesizer/write-dataset.ts";
-import {
-  type Fault,
-  type FaultyProxy,
-  type S3Server,
-  startProxy,
-  startS3Server,
-  whyNoS3Server,
-} from "../helpers/s3-server.ts";
+import { sha256 } from "../helpers/hash.ts";
+import { type Fault, type FaultyProxy, startProxy, whyNoS3Server } from "../helpers/s3-server.ts";
 import { random } from "../helpers/tiny.ts";
 
 const address = "r2://test-bucket/data/receipts";
 let folder: string;
 let packed: string;
-let server: S3Server;
 let proxy: FaultyProxy;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "shards-stream-"));
   if (whyNoS3Server !== undefined) return;
-  server = await startS3Server();
-  proxy = await startProxy(server.endpoint);
+  proxy = await startProxy();
   const source = join(folder, "data");
   await writeSyntheticDataset({ seed: 21, count: 24, out: source, kinds: { receipt: 1 }, split: "train" });
   packed = join(folder, "packed");
@@ -40,7 +31,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await proxy?.stop();
-  await server?.stop();
   await rm(folder, { recursive: true, force: true });
 });
 beforeEach(() => {
@@ -74,7 +64,7 @@ function samplesOf({ ids, images, size }: TrainingBatch): string[] {
   const bytes = images.length / size;
   return [...ids].map((id, i) => {
     const pixels = images.subarray(i * bytes, (i + 1) * bytes);
-    return `${id} ${createHash("sha256").update(pixels).digest("hex")}`;
+    return `${id} ${sha256(pixels)}`;
   });
 }
 

@@ -1,6 +1,5 @@
 /** Datasets in shards: packed, read as the folder they come from, streamed through a bounded cache. */
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { appendFile, cp, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +18,7 @@ import { openShards, type ShardOptions } from "../../src/datasets/shards/shard-p
 import { pullShards, pushShards } from "../../src/datasets/shards/transfer.ts";
 import { verifyShards } from "../../src/datasets/shards/verify.ts";
 import { writeSyntheticDataset } from "../../src/datasets/synthesizer/write-dataset.ts";
+import { sha256 } from "../helpers/hash.ts";
 
 const shardBytes = 192 << 10;
 let folder: string;
@@ -26,7 +26,6 @@ let manifest: string;
 let packed: string;
 let count = 0;
 
-const sha256 = (data: Buffer | string): string => createHash("sha256").update(data).digest("hex");
 const fresh = async (): Promise<string> => {
   const path = join(folder, `own-${count++}`);
   await mkdir(path);

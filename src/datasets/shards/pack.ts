@@ -9,14 +9,13 @@ import { lockFile } from "../../file-lock.ts";
 import { digestFile, removeLeftovers, writeTextFile } from "../../models/files.ts";
 import type { StoreOptions } from "../../registry/object-store.ts";
 import { isStoreAddress } from "../../registry/store-address.ts";
+import { sha256InPieces, sha256Of } from "../../sha256.ts";
 import { readManifest } from "../manifest.ts";
 import { type Split, splits } from "../manifest-types.ts";
 import { imageFaults } from "../page-source.ts";
-import { hashInSteps } from "./hash-in-steps.ts";
 import {
   defaultShardBytes,
   entryLine,
-  hashOf,
   indexName,
   listName,
   type ShardEntry,
@@ -112,7 +111,7 @@ export async function packDataset(options: PackOptions): Promise<PackReport> {
 
   const local = !isStoreAddress(out);
   // Where the next packing with the same arguments finds what this one has done.
-  const own = hashOf(JSON.stringify([resolve(manifest), local ? resolve(out) : out]));
+  const own = sha256Of(JSON.stringify([resolve(manifest), local ? resolve(out) : out]));
   const work = local ? resolve(out) : join(tmpdir(), `anonymizer-pack-${own.slice(0, 16)}`);
   await mkdir(work, { recursive: true }).catch((cause: unknown) => {
     throw codedError("ERR_OUTPUT", `The folder ${work} can't be made`, { cause });
@@ -123,7 +122,10 @@ export async function packDataset(options: PackOptions): Promise<PackReport> {
     target = await openShardPlace(out, options.store);
     await refuseOther(target, sha256, options);
     await removeLeftovers(work);
-    const packer = new Packer(work, target, { header: hashOf(JSON.stringify([sha256, shardBytes, own])), shardBytes });
+    const packer = new Packer(work, target, {
+      header: sha256Of(JSON.stringify([sha256, shardBytes, own])),
+      shardBytes,
+    });
     await packer.resume(signal);
     await packer.packAll(dirname(manifest), images, options);
     const index = await packer.writeIndex({ manifest, sha256, bytes, records }, options);
@@ -345,7 +347,7 @@ class Packer {
     { replace = false, signal }: PackOptions,
   ): Promise<ShardIndex> {
     const lines = `${this.entries.map(entryLine).join("\n")}\n`;
-    const entries = { sha256: hashOf(lines), bytes: Buffer.byteLength(lines) };
+    const entries = { sha256: sha256Of(lines), bytes: Buffer.byteLength(lines) };
     const names = { entries: listName("entries", entries.sha256), manifest: listName("manifest", manifest.sha256) };
     const index: ShardIndex = {
       format: 1,
@@ -390,7 +392,7 @@ class Packer {
     const offset = await this.#writer.add(image, content!);
     const { width, height } = size!;
     const shard = this.shards.length;
-    const sha256 = await hashInSteps(content!);
+    const sha256 = await sha256InPieces(content!);
     this.entries.push({ image, shard, offset, bytes: content!.length, sha256, width, height });
     this.#open++;
   }

@@ -10,9 +10,9 @@
  * HASH is the beginning of the file's SHA-256, so a name never stands for two contents: a dataset that is packed again
  * leaves readers of the one before undisturbed until `index.json` is replaced.
  */
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import { codedError } from "../../errors.ts";
+import { sha256Of } from "../../sha256.ts";
 import { splits } from "../manifest-types.ts";
 
 export const indexName = "index.json";
@@ -57,8 +57,6 @@ export type ShardFile = ShardIndex["shards"][number];
 export type ShardEntry = z.output<typeof entrySchema>;
 export type PackedEntry = Extract<ShardEntry, { shard: number }>;
 
-export const hashOf = (data: string | Uint8Array): string => createHash("sha256").update(data).digest("hex");
-
 /** "train-00003-0123456789ab.tar" */
 export const shardName = (split: string, number: number, hash: string): string =>
   `${split}-${String(number).padStart(5, "0")}-${hash.slice(0, 12)}.tar`;
@@ -69,7 +67,7 @@ const contentOf = (index: ShardIndex): ShardIndex => contentSchema.parse(index);
 
 export function indexText(index: ShardIndex): string {
   const content = contentOf(index);
-  return `${JSON.stringify({ ...content, sha256: hashOf(JSON.stringify(content)) }, null, 2)}\n`;
+  return `${JSON.stringify({ ...content, sha256: sha256Of(JSON.stringify(content)) }, null, 2)}\n`;
 }
 
 /** Every file that an index names, `index.json` left out. */
@@ -92,7 +90,7 @@ export function parseIndex(text: string, where: string): ShardIndex {
     throw damaged(where, `is no index of shards that this version reads: ${path.join(".")}: ${message}`);
   }
   const { sha256: stated, ...content } = parsed.data;
-  if (hashOf(JSON.stringify(contentOf(content))) !== stated) {
+  if (sha256Of(JSON.stringify(contentOf(content))) !== stated) {
     throw damaged(where, "was changed after it was written: its own SHA-256 differs");
   }
   return content;

@@ -4,15 +4,14 @@ import { createInterface } from "node:readline";
 import { AnonymizerError, codedError, throwIfAborted } from "../../errors.ts";
 import { digestFile } from "../../models/files.ts";
 import type { StoreOptions } from "../../registry/object-store.ts";
+import { sha256InPieces, sha256Of } from "../../sha256.ts";
 import type { ManifestRecord } from "../manifest-types.ts";
 import { imageFaults, type PageShards, type PageSource } from "../page-source.ts";
 import { pause } from "../pause.ts";
-import { hashInSteps } from "./hash-in-steps.ts";
 import { defaultCacheBytes, type ShardCacheOptions } from "./shard-cache.ts";
 import { ShardFiles } from "./shard-files.ts";
 import {
   filesOfIndex,
-  hashOf,
   indexName,
   type PackedEntry,
   parseEntryLine,
@@ -64,7 +63,7 @@ export async function openShards(location: string, options: ShardOptions = {}): 
     if (size === undefined) faults.set(i, `the shard ${name} does not exist`);
     else if (size !== bytes) faults.set(i, `the shard ${name} has ${size} bytes instead of ${bytes}`);
   }
-  const identity = hashOf(JSON.stringify([window, index.shards.map(({ sha256 }) => sha256)]));
+  const identity = sha256Of(JSON.stringify([window, index.shards.map(({ sha256 }) => sha256)]));
   const pages = new ShardPages(index, files, entries, faults, { window, identity });
   return { manifest, manifestSha256: index.manifest.sha256, pages };
 }
@@ -154,7 +153,7 @@ class ShardPages implements PageSource {
     const { shard, offset, bytes, sha256 } = this.#entry(record);
     for (let tries = 1; ; tries++) {
       const data = await this.#files.read(shard, offset, bytes, signal);
-      if (data.length === bytes && (await hashInSteps(data)) === sha256) return data;
+      if (data.length === bytes && (await sha256InPieces(data)) === sha256) return data;
       // The copy in the cache may be what is damaged.
       if (tries === 1 && (await this.#files.drop(shard))) continue;
       throw codedError(

@@ -3,9 +3,9 @@ import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { codedError } from "../../errors.ts";
 import { lockFile } from "../../file-lock.ts";
+import { inParallel } from "../../in-parallel.ts";
 import { type FolderProgress, Tally } from "../../registry/folders.ts";
 import type { StoreOptions } from "../../registry/object-store.ts";
-import { parallel } from "../../registry/parallel.ts";
 import { filesOfIndex, indexName, indexText } from "./shard-index.ts";
 import { FolderPlace, needIndex, openShardPlace, StorePlace, withoutIndex } from "./shard-place.ts";
 
@@ -52,7 +52,7 @@ export async function pushShards(
       files.map(({ name, bytes }) => ({ key: name, bytes })),
       options,
     );
-    await parallel(
+    await inParallel(
       files,
       concurrency,
       async (file, inner) => {
@@ -107,7 +107,7 @@ export async function pullShards(
         files.map(({ name, bytes }) => ({ key: name, bytes })),
         options,
       );
-      await parallel(
+      await inParallel(
         files,
         concurrency,
         async (file, inner) => {
