@@ -527,7 +527,7 @@ describe("the cache of shards", () => {
     let running = 0;
     const slow = async (path: string): Promise<void> => {
       most = Math.max(most, ++running);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise((resolve) => setTimeout(resolve, 400));
       await writeFile(path, Buffer.alloc(100));
       running--;
     };
