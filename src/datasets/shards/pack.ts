@@ -1,5 +1,5 @@
 /** Packs a dataset into shards: see `shard-index.ts`. The same dataset gives the same bytes. */
-import { appendFile, copyFile, mkdir, readFile, rm, stat } from "node:fs/promises";
+import { appendFile, copyFile, mkdir, readFile, rm, rmdir, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import sharp from "sharp";
@@ -148,6 +148,8 @@ export async function packDataset(options: PackOptions): Promise<PackReport> {
   } finally {
     target?.close();
     await lock.release();
+    // What an interrupted packing left there stays for the next one.
+    if (!local) await rmdir(work).catch(() => undefined);
   }
 }
 
