@@ -57,7 +57,7 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
   person: `
     name, names, full name, first name, first names, given name, given names, middle name, last name, family
     name, surname, surnames, maiden name, forename, forenames, customer name, client name, patient name, name of
-    patient, employee name, student name, staff name, contact name, guest name, member name, cardholder,
+    patient, employee, employee name, student name, staff name, contact name, guest name, member name, cardholder,
     cardholder name, card holder, account holder, account name, beneficiary, insured, policy holder,
     policyholder, applicant, name of applicant, passenger, passenger name, tenant, landlord, holder, owner,
     cashier, cashier name, served by, your host, host, hostess, server, your server, attended by, waiter, waitress, operator, staff,
@@ -125,7 +125,7 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
   `,
   phone: `
     tel, tele, telephone, phone, phone no, ph, telno, telnr, tel fax, mobile, mobile phone, mob, cell, cell
-    phone, cellphone, fax, facsimile, telefax, hotline, helpline, careline, whatsapp, contact no, contact
+    phone, cellphone, fax, facsimile, telefax, hotline, guest relations, guest relations center, guest relations centre, helpline, careline, whatsapp, contact no, contact
     number, contact tel, call, call us, h p, hand phone, handphone, office, direct line, direct, home phone,
     work phone, daytime phone, customer service, customer careline, customer service hotline, customer care,
     outlet, infoline, our fax number is, telefon, telefonnummer, fon, handy, mobil, mobilnummer, mobiltelefon,

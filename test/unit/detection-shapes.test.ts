@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { addressScore, isCountry, strongAddress, weakAddress } from "../../src/detection/address-shapes.ts";
+import { addressScore, isRegion, strongAddress, weakAddress } from "../../src/detection/address-shapes.ts";
 import { hasLegalForm, isCompanyLike } from "../../src/detection/company-words.ts";
 import { findDamagedDate, findDates, findPartialDate } from "../../src/detection/date-shapes.ts";
 import { fold, mendDigits, tokenize } from "../../src/detection/fold.ts";
@@ -101,10 +101,11 @@ describe("addresses", () => {
     expect(addressScore(text)).toBeLessThan(weakAddress);
   });
 
-  it("end with a country in any of the languages", () => {
+  it("end with a country in any of the languages, or a state", () => {
     for (const country of ["Malaysia", "DEUTSCHLAND", "Espagne", "Italia", "Nederland", "U.S.A."])
-      expect(isCountry(country)).toBe(true);
-    expect(isCountry("Selangor")).toBe(false);
+      expect(isRegion(country)).toBe(true);
+    expect(isRegion("SELANGOR.")).toBe(true);
+    expect(isRegion("Springfield")).toBe(false);
   });
 });
 

@@ -17,6 +17,9 @@ const titles =
 /** Machine-readable lines of identity documents that hold the name (ICAO 9303). */
 const machineReadable = /(?<!\S)(?:[A-Z]{1,2}[<«‹]?[A-Z]{3})?[A-Z]+(?:[<«‹][A-Z]+)*[<«‹]{2,}[A-Z<«‹]{4,}(?!\S)/g;
 
+/** "NV-No": what is left of a misread label. */
+const numberLabel = /(?:^|[\s-])(?:no|nr)\.?$/iu;
+
 /** Words too common to be labels without a mark. */
 const unmarked =
   /^\W*(?:name|nom|nome|naam|nama|nombre|staff|customer|client|kunde|kundin|klant|cliente|contact|member|guest|patient|operator|sales|host|hostess|driver)\s+/u;
@@ -70,7 +73,12 @@ function labelledPerson(page: OcrPage, label: Label, inTable: (segment: Segment)
     const value = namePart(text);
     // One word is enough behind a mark or alone under the label, not after words like "customer" in a line of text.
     const single = label.marked || place !== "same" || label.kind === "person";
-    if (!isNameShaped(value, single) || isLabelText(value) || (place === "below" && value.length < 0.6 * text.length))
+    if (
+      !isNameShaped(value, single) ||
+      isLabelText(value) ||
+      numberLabel.test(value) ||
+      (place === "below" && value.length < 0.6 * text.length)
+    )
       continue;
     const score = /\s/.test(value) ? 0.85 : place === "below" ? 0.7 : 0.75;
     return [
