@@ -30,8 +30,7 @@ export async function openScoreJournal(
     .update(JSON.stringify([configHash(config), engines, packageVersion]))
     .digest("hex")
     .slice(0, 16);
-  const trouble = (cause: unknown) =>
-    codedError("ERR_OUTPUT", `${path} can't be read or added to`, { cause });
+  const trouble = (cause: unknown) => codedError("ERR_OUTPUT", `${path} can't be read or added to`, { cause });
   let text = "";
   try {
     text = await readFile(path, "utf8");
@@ -48,6 +47,8 @@ export async function openScoreJournal(
   return {
     done,
     async add(score) {
+      // What failed is tried again.
+      if (score.outcome === "failed") return;
       const line = `${start}${JSON.stringify({ settings, score })}\n`;
       start = "";
       await appendFile(path, line, { mode: 0o600 }).catch((error: unknown) => {
