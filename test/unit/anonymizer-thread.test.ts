@@ -135,6 +135,7 @@ it("sends bytes and what a stream holds, within the limit", async () => {
   await expect(thread.detect(Buffer.alloc(9))).rejects.toMatchObject({ code: "ERR_DOCUMENT_LIMIT" });
   await thread.close();
 });
+
 it("a thread that dies while it writes to the vault leaves no lock behind, and takes nobody else's away", async () => {
   const vault = join(folder, "some.vault");
   const thread = await start({ vault, key: "a key for the vault" });

@@ -8,6 +8,7 @@ import type { OcrPage } from "../ocr.ts";
 import { isNameShaped, isProse, namePart } from "../text-shapes.ts";
 import { letterNames } from "./letter-names.ts";
 import { namesInSentences } from "./names-in-sentences.ts";
+import { namesWithInitials } from "./names-with-initials.ts";
 import { partyNames } from "./party-names.ts";
 
 /** Forms of address. "SR" in capitals is a tax code on receipts. */
@@ -24,7 +25,7 @@ const numberLabel = /(?:^|[\s-])(?:no|nr)\.?$/iu;
 const unmarked =
   /^\W*(?:name|nom|nome|naam|nama|nombre|staff|customer|client|kunde|kundin|klant|cliente|contact|member|guest|patient|operator|sales|host|hostess|driver)\s+/u;
 
-/** Persons: by label, form of address, salutation and closing of letters, above addresses, and names inside sentences. */
+/** Persons: by label, form of address, initials, salutation and closing of letters, above addresses, and names inside sentences. */
 export const personRecognizer: Recognizer = {
   name: "person",
   types: ["person"],
@@ -36,7 +37,8 @@ export const personRecognizer: Recognizer = {
       if (label.kind === "person" || label.kind === "party") findings.push(...labelledPerson(page, label, inTable));
     }
     for (const segment of layoutOf(page).segments) {
-      if (!inTable(segment)) findings.push(...titled(segment), ...unmarkedLabel(segment));
+      if (!inTable(segment))
+        findings.push(...titled(segment), ...unmarkedLabel(segment), ...namesWithInitials(segment));
     }
     page.lines.forEach(({ text }, line) => {
       for (const { index, 0: value } of text.matchAll(machineReadable)) {
