@@ -78,6 +78,8 @@ describe("addresses", () => {
     "10 Downing Street, London SW1A 2AA",
     "P.O. Box 21688",
     "Postfach 1234",
+    "Springfield, Massachusetts",
+    "NEW HOLLAND, NORTH DAKOTA",
   ])("%s looks like one", (text) => {
     expect(addressScore(text)).toBeGreaterThanOrEqual(strongAddress);
   });
