@@ -251,7 +251,7 @@ describe.skipIf(ppocrMissing)("PP-OCR", () => {
 
   const data = join(root, "..", "shared", "data");
   it.skipIf(!existsSync(join(data, "receipts")))("reads real receipts", async () => {
-    const table = await measureOcr(data, engine, { every: 20 });
+    const table = await measureOcr(data, engine, { every: 40 });
     expect(table.found).toBeGreaterThan(0.95);
     expect(table.errorRate).toBeLessThan(0.03);
     expect(table.digitsExact).toBeGreaterThan(0.85);
