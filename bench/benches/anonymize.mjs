@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { loadavg, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "tsdown";
+import { bundle } from "../../scripts/bundle.mjs";
 
 const programs = join(dirname(fileURLToPath(import.meta.url)), "..", "programs");
 const root = join(programs, "..", "..");
@@ -71,18 +71,7 @@ export async function run() {
 
 /** The tiny models, with the projection that a trained UNet has. */
 async function writePack(folder) {
-  const outDir = join(root, ".cache", "bench");
-  const entry = { "tiny-pack": join(root, "test", "helpers", "tiny-pack.ts") };
-  await build({
-    entry,
-    outDir,
-    config: false,
-    dts: false,
-    clean: false,
-    format: "esm",
-    platform: "node",
-    logLevel: "warn",
-  });
-  const { writeTinyPack } = await import(join(outDir, "tiny-pack.mjs"));
+  const { pack } = await bundle("bench", { pack: "test/helpers/tiny-pack.ts" });
+  const { writeTinyPack } = await import(pack);
   writeTinyPack(folder);
 }
