@@ -139,6 +139,12 @@ describe("persons", () => {
 });
 
 describe("sender and addressee", () => {
+  it("have a number found that stands with a name among their lines", async () => {
+    const lines = ["HOLLOWAY TRADING SDN BHD", "LOT 2177, JALAN HOLLOWAY 3", "41234 SELANGOR"];
+    expect(await found("phone", ...lines, "019-5550 101 MR.HOLLANDER")).toEqual(["019-5550 101"]);
+    expect(await found("phone", ...lines, "019-5550 101 BOLTS M8 LONG")).toEqual([]);
+  });
+
   it("have all of their address found: states, glued postcodes, and what stands beside it", async () => {
     const lines = await found(
       "address",
