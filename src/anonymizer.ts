@@ -159,7 +159,7 @@ export class AnonymizeFlow {
       const clock = new StageClock(options.onProgress);
       const decoded = await this.#decode(input, clock, signal);
       const format = outputFormat(decoded, this.config.output.format);
-      const { document, readings } = await this.#read(decoded, clock, signal);
+      const { document, readings, firstReadings } = await this.#read(decoded, clock, signal);
       const regions = await this.#findRegions(document, readings, clock, signal);
       const unread = await this.#measureUnread(document, readings, regions, clock, signal);
       const { replacements, contents } = await this.#findAndInvent(readings, regions, clock, signal, (make) =>
@@ -168,7 +168,7 @@ export class AnonymizeFlow {
       const { pages: base, covered } = await this.#coverRegions(document, regions, contents, clock, signal);
       const { painting, proof, rounds } = await this.#drawAndProve(
         { document, base, regions },
-        readings,
+        { readings, firstReadings },
         replacements,
         clock,
         signal,
@@ -263,7 +263,13 @@ export class AnonymizeFlow {
   #read(document: DecodedDocument, clock: StageClock, signal: AbortSignal): Promise<ReadDocument> {
     const { timeout_ms: timeoutMs, workers } = this.config.ocr;
     return clock.run("read", document.pages.length, (onPage) =>
-      readUpright(document, this.#rooms.ocr, { signal, timeoutMs, atOnce: 2 * workers, onPage }),
+      readUpright(document, this.#rooms.ocr, {
+        signal,
+        timeoutMs,
+        atOnce: 2 * workers,
+        others: this.#rooms.otherOcr,
+        onPage,
+      }),
     );
   }
 
@@ -358,7 +364,7 @@ export class AnonymizeFlow {
       readonly base: readonly RasterImage[];
       readonly regions: readonly ImageRegion[];
     },
-    readings: readonly OcrPage[],
+    { readings, firstReadings }: Omit<ReadDocument, "document">,
     replacements: readonly Replacement[],
     clock: StageClock,
     signal: AbortSignal,
@@ -383,7 +389,7 @@ export class AnonymizeFlow {
         prove(painting, changed, before, {
           ocr,
           others: otherOcr,
-          inputReadings: readings,
+          inputReadings: firstReadings,
           inputPages: document.pages.map(({ image }) => image),
           covered: regions,
           detector,

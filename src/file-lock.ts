@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { threadId } from "node:worker_threads";
 import { codedError, systemCode, throwIfAborted } from "./errors.ts";
 import { processLives } from "./process-lives.ts";
 
@@ -27,7 +28,7 @@ const pollMs = 25;
  */
 export async function lockFile(path: string, { waitMs = 30_000, signal }: LockOptions = {}): Promise<FileLock> {
   const unique = randomBytes(8).toString("hex");
-  const token = `${process.pid} ${await startOf(process.pid)} ${unique}\n`;
+  const token = `${process.pid} ${await startOf(process.pid)} ${unique} ${threadId}\n`;
   const own = aside(path);
   const until = performance.now() + waitMs;
   try {
@@ -71,6 +72,16 @@ export async function lockHolderLives(holder: string): Promise<boolean> {
   return processLives(Number(pid)) && (await startOf(Number(pid))) === start;
 }
 
+/**
+ * Removes a lock that a thread of this process took and can't give back, because it has ended: the process lives on, so
+ * nobody else would take the lock over. Thread ids never come again.
+ */
+export async function releaseLockOfThread(path: string, ended: number): Promise<void> {
+  const holder = await readFile(path, "utf8").catch(() => "");
+  const [pid, , , thread] = holder.trim().split(" ");
+  if (Number(pid) === process.pid && thread === String(ended)) await removeStale(path, holder);
+}
+
 /** When a process started, in ticks since the machine did: field 22 of proc(5)'s stat; "?" where there is none. */
 async function startOf(pid: number): Promise<string> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
@@ -78,7 +89,7 @@ async function startOf(pid: number): Promise<string> {
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "?";
 }
 
-/** Removes the lock of a dead process. Of several that try, one moves it away; a lock taken meanwhile is put back. */
+/** Removes the lock of a dead process or thread. Of several that try, one moves it away; a lock taken meanwhile is put back. */
 async function removeStale(path: string, holder: string): Promise<void> {
   const moved = aside(path);
   try {

@@ -84,7 +84,8 @@ export type { Box, Quad, Size } from "./documents/geometry.ts";
 export type { RasterImage } from "./documents/image.ts";
 export { type DocumentLimits, limitsFrom } from "./documents/limits.ts";
 export * from "./errors.ts";
-export { type EngineScore, type EvaluateOptions, type Evaluation, evaluate } from "./evaluation/evaluate.ts";
+export type { DocumentScore, EngineScore, Evaluation } from "./evaluation/document-score.ts";
+export { type EvaluateOptions, evaluate } from "./evaluation/evaluate.ts";
 export type { TypeScore } from "./evaluation/score-entities.ts";
 export { type FileLock, type LockOptions, lockFile } from "./file-lock.ts";
 export {

@@ -2,11 +2,12 @@
 // presidio-image-redactor, which only fills boxes with a colour, on the same pages. Each side is a process of its own.
 //
 //   PAGES=8  PRESIDIO=PYTHON, of an environment made with `pip install presidio-image-redactor`; needs the program tesseract
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundle } from "../../scripts/bundle.mjs";
 
 const programs = join(dirname(fileURLToPath(import.meta.url)), "..", "programs");
 const root = join(programs, "..", "..");
@@ -24,12 +25,12 @@ export async function run() {
     const request = join(folder, "request.json");
     const measure = (command, program, config) => {
       writeFileSync(request, JSON.stringify({ pages, config }));
-      const output = execFileSync(command, [join(programs, program), request], {
+      const { status, stdout, stderr } = spawnSync(command, [join(programs, program), request], {
         encoding: "utf8",
-        stdio: ["ignore", "pipe", "ignore"],
         maxBuffer: 1 << 26,
       });
-      return JSON.parse(output.trim().split("\n").at(-1));
+      if (status !== 0) throw new Error(`${program} ended with ${status}:\n${stderr}`);
+      return JSON.parse(stdout.trim().split("\n").at(-1));
     };
     const ours = (config) => measure(process.execPath, "anonymize.mjs", config);
     const result = { pages: pages.length, load: loadavg() };
@@ -38,10 +39,12 @@ export async function run() {
     const models = join(root, "models", "ppocr");
     if (existsSync(join(models, "metadata.json")))
       result.classicalWithPpOcr = ours({ engine: "classical", ocr: { engine: "ppocr", models } });
+    const pack = join(folder, "pack");
+    await writePack(pack);
     const diffusion = (batchSize) =>
       ours({
         engine: "diffusion",
-        models: join(root, "models", "tiny"),
+        models: pack,
         ocr: { engine: "tesseract" },
         diffusion: { steps: 4, batch_size: batchSize },
         // The tiny models don't spell; the first drawing is what is measured.
@@ -64,4 +67,11 @@ export async function run() {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The tiny models, with the projection that a trained UNet has. */
+async function writePack(folder) {
+  const { pack } = await bundle("bench", { pack: "test/helpers/tiny-pack.ts" });
+  const { writeTinyPack } = await import(pack);
+  writeTinyPack(folder);
 }

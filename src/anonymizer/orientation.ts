@@ -3,6 +3,8 @@
  * result is encoded. Quarter turns are exact, so what is not drawn on stays as it was; in every report boxes are those of
  * the page as it came.
  */
+
+import { completeReading } from "../detection/complete-reading.ts";
 import type { ImageRegion } from "../detection/image-regions/image-region.ts";
 import type { OcrEngine, OcrOptions, OcrPage } from "../detection/ocr.ts";
 import { findUprightTurn } from "../detection/orientation.ts";
@@ -22,20 +24,27 @@ export interface UprightDocument extends DecodedDocument {
 
 export interface ReadDocument {
   readonly document: UprightDocument;
+  /** All that was read on each page. */
   readonly readings: readonly OcrPage[];
+  /** What the first engine alone read. */
+  readonly firstReadings: readonly OcrPage[];
 }
 
-/** Reads the pages, those that don't stand upright in their right direction. Rejects with the engine's errors. */
+/**
+ * Reads the pages, those that don't stand upright in their right direction. What only one of `others` sees on a page
+ * completes its reading: text that the first engine is blind to can be found nowhere else. Rejects with the engines' errors.
+ */
 export async function readUpright(
   document: DecodedDocument,
   ocr: OcrEngine,
   options: OcrOptions & {
     /** Pages at the same time: no more pieces and turned copies are in memory. */
     readonly atOnce: number;
+    readonly others?: readonly OcrEngine[];
     readonly onPage?: () => void;
   },
 ): Promise<ReadDocument> {
-  const { atOnce, onPage, ...readOptions } = options;
+  const { atOnce, others = [], onPage, ...readOptions } = options;
   const read = await inParallel(document.pages, atOnce, async (page) => {
     let { image } = page;
     let reading = await ocr.read(image, readOptions);
@@ -44,12 +53,15 @@ export async function readUpright(
       image = await turnImage(image, turn);
       reading = await ocr.read(image, readOptions);
     }
+    let complete = reading;
+    for (const other of others) complete = completeReading(complete, await other.read(image, readOptions));
     onPage?.();
-    return { page: { ...page, image }, reading, turn };
+    return { page: { ...page, image }, reading, complete, turn };
   });
   return {
     document: { ...document, pages: read.map(({ page }) => page), turns: read.map(({ turn }) => turn) },
-    readings: read.map(({ reading }) => reading),
+    readings: read.map(({ complete }) => complete),
+    firstReadings: read.map(({ reading }) => reading),
   };
 }
 

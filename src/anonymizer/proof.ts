@@ -42,7 +42,7 @@ export interface ProofOptions {
   readonly ocr: OcrEngine;
   /** Further engines that look at the result. */
   readonly others?: readonly OcrEngine[];
-  /** The input pages as they were read. */
+  /** The input pages as `ocr` alone read them. */
   readonly inputReadings: readonly OcrPage[];
   /** The input pages, before their image regions were covered. */
   readonly inputPages: readonly RasterImage[];

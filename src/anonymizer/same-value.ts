@@ -56,7 +56,9 @@ export function toSameValues(
         (u) =>
           u.page === occurrence.page && u.line === part.line && u.span[0] < part.span[1] && part.span[0] < u.span[1],
       );
-      if (clash || foldText(text).length < 2) continue;
+      // A value over several lines that ends inside a word there ends before it: "DOMINO'S" above "PLEASE".
+      const cut = occurrence.parts.length > 1 && !wholeWords(line.text, part.span);
+      if (clash || cut || foldText(text).length < 2) continue;
       used.push({ page: occurrence.page, line: part.line, span: part.span });
       let n = 0;
       while (taken.has(`p${occurrence.page}-s${n}`)) n++;
@@ -85,3 +87,8 @@ export function toSameValues(
   }
   return result;
 }
+
+const wholeWords = (text: string, [start, end]: readonly [number, number]): boolean =>
+  !(isWord(text, start - 1) && isWord(text, start)) && !(isWord(text, end - 1) && isWord(text, end));
+
+const isWord = (text: string, at: number): boolean => /[\p{L}\p{N}]/u.test(text[at] ?? "");

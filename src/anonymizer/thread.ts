@@ -13,7 +13,9 @@ import type { DocumentInput } from "../documents/decode.ts";
 import { resolveLimits } from "../documents/limits.ts";
 import { readSource } from "../documents/source.ts";
 import { abortError, codedError, throwIfAborted } from "../errors.ts";
+import { releaseLockOfThread } from "../file-lock.ts";
 import type { Claim } from "../replacement/owners.ts";
+import { vaultLock } from "../replacement/vault.ts";
 import { unpackError } from "../sent-error.ts";
 import { type Logger, silentLogger } from "../telemetry/logger.ts";
 import { AnonymizeResult } from "./result.ts";
@@ -165,7 +167,12 @@ export class FlowThread {
 
   #listen(worker: Worker): void {
     worker.on("message", (message: FromThread) => this.#receive(worker, message));
-    worker.once("exit", (code) => this.#lost(codedError("ERR_THREAD", `The anonymizer's thread ended with ${code}`)));
+    const { threadId } = worker;
+    worker.once("exit", (code) => {
+      this.#lost(codedError("ERR_THREAD", `The anonymizer's thread ended with ${code}`));
+      // It may have died while it wrote.
+      if (this.config.vault !== undefined) void releaseLockOfThread(vaultLock(this.config.vault), threadId);
+    });
     worker.once("error", (cause) =>
       this.#lost(codedError("ERR_THREAD", `The anonymizer's thread failed: ${cause.message}`, { cause })),
     );

@@ -54,7 +54,7 @@ const box =
 
 /** Parts of buildings and lots with their number. */
 const unit =
-  /(?<![\p{L}])(?:lot|plot|unit|suite|ste|apt|apartment|flat|block|blok|blk|level|floor|flr|room|bldg|building|no|nr|hs|pt|gf|lg|ug|shop|kiosk|tower|wing|section|sect|sec|etage|stock|og|eg|bat|batiment|esc|puerta|piso|planta|local|nave|int|interno|scala|piano|bus)(?![\p{L}])\s*[.:#]*\s*[\p{L}]{0,2}-?\d{1,4}(?!\d)/u;
+  /(?<![\p{L}])(?:lot|plot|unit|site|suite|ste|apt|apartment|flat|block|blok|blk|level|floor|flr|room|bldg|building|no|nr|hs|pt|gf|lg|ug|shop|kiosk|tower|wing|section|sect|sec|etage|stock|og|eg|bat|batiment|esc|puerta|piso|planta|local|nave|int|interno|scala|piano|bus)(?![\p{L}])\s*[.:#]*\s*[\p{L}]{0,2}-?\d{1,4}(?!\d)/u;
 /** "1º A", "3. OG", "2nd floor", "s/n". */
 const storey =
   /^\W*\d{1,2}\s?[ºª°]\s?[a-z]?\W*$|\d(?:st|nd|rd|th)\s+floor|\d\.?\s?(?:og|stock|etage)(?![\p{L}])|(?<![\p{L}])s\/n(?![\p{L}])|(?:ground|first|second|third)\s+floor|tingkat\s+(?:bawah|\d)/u;
@@ -82,7 +82,9 @@ const dutchPostcodeTown = /(?<!\d)[1-9]\d{3}\s?[A-Z]{2}\s+\p{L}{3,}/u;
 /** Swiss, Austrian, Belgian, Swedish: also what many other lines look like, so only the whole line counts. */
 const shortPostcodeTown = /^\W*(?:[a-z]{1,2}\s?-\s?)?(?:\d{4}|\d{3}\s\d{2}|\d{2}-\d{3})\s+\p{L}{3,}[\p{L} .'’/()-]*$/u;
 /** Setia Alam 40170 */
-const townPostcode = /\p{L}{3,}[,.]?\s+\d{5}\W*$/u;
+const townPostcode = /\p{L}{2,}[,.]?\s+\d{5}\W*$/u;
+/** 53300KL: the space is lost */
+const gluedPostcodeTown = /^\W*\d{5}(?!(?:[ap]m|rm|eur|pcs|kg|ml|gm)(?![\p{L}]))\p{L}{2,}\W*$/u;
 
 const price = /(?<!\d)\d+[.,]\d{2}(?!\d)/;
 
@@ -98,14 +100,26 @@ for (const language of ["en", "de", "fr", "es", "it", "nl", "ms"]) {
   }
 }
 for (const name of ["usa", "u.s.a.", "uk", "england", "scotland", "wales", "holland"]) countries.add(name);
+/** States whose names close addresses on a line of their own, and that are no names of persons. */
+const states = new Set(
+  `selangor, johor, johor darul takzim, selangor darul ehsan, pahang, perak, perlis, kedah, kelantan, terengganu, melaka, malacca, negeri sembilan,
+  pulau pinang, penang, sabah, sarawak, labuan, putrajaya, kuala lumpur, wilayah persekutuan,
+  baden-wurttemberg, bayern, brandenburg, hessen, mecklenburg-vorpommern, niedersachsen, nordrhein-westfalen, rheinland-pfalz,
+  saarland, sachsen, sachsen-anhalt, schleswig-holstein, thuringen`.split(/,\s+/),
+);
 
-/** Whether the line is the name of a country and nothing else. */
-export const isCountry = (text: string): boolean =>
-  countries.has(
-    fold(text)
-      .replace(/[^\p{L}. ]/gu, "")
-      .trim(),
-  );
+const americanStates =
+  "alabama|alaska|arizona|arkansas|california|colorado|connecticut|delaware|florida|georgia|hawaii|idaho|illinois|indiana|iowa|kansas|kentucky|louisiana|maine|maryland|massachusetts|michigan|minnesota|mississippi|missouri|montana|nebraska|nevada|new hampshire|new jersey|new mexico|new york|north carolina|north dakota|ohio|oklahoma|oregon|pennsylvania|rhode island|south carolina|south dakota|tennessee|texas|utah|vermont|virginia|washington|west virginia|wisconsin|wyoming";
+/** "Boston, Massachusetts", and nothing else. */
+const townState = new RegExp(`^\\W*\\p{L}{3,}(?:[ .]\\s?\\p{L}{2,}){0,2},\\s+(?:${americanStates})\\W*$`, "u");
+
+/** Whether the line is the name of a country or state and nothing else. */
+export function isRegion(text: string): boolean {
+  const bare = fold(text)
+    .replace(/[^\p{L}. -]/gu, "")
+    .trim();
+  return countries.has(bare) || states.has(bare.replace(/[. ]+$/, ""));
+}
 
 export const strongAddress = 0.5;
 export const weakAddress = 0.2;
@@ -118,18 +132,18 @@ export function addressScore(text: string): number {
   let score = 0;
   if (postcodeTown.some((form) => form.test(folded)) || dutchPostcodeTown.test(text)) score += 0.55;
   else if (shortPostcodeTown.test(folded)) score += 0.3;
-  else if (townPostcode.test(folded)) score += 0.3;
+  else if (townPostcode.test(folded) || gluedPostcodeTown.test(folded)) score += 0.3;
   const street = streetWord.test(folded) || (hasDigit && isMisreadStreet(folded));
   if (street) score += hasDigit ? 0.45 : 0.3;
   else if (looseStreet.test(folded)) score += 0.35;
   else if (streetEnding.test(folded)) score += hasDigit ? 0.5 : 0.1;
-  if (box.test(folded)) score += 0.5;
+  if (box.test(folded) || townState.test(folded)) score += 0.5;
   if (germanPlace.test(folded)) score += 0.4;
   if (unit.test(folded)) score += 0.2;
   if (storey.test(folded)) score += 0.3;
   if (numberFirst.test(folded)) score += 0.15;
   else if (numberLast.test(folded)) score += 0.15;
   if (/,\s*$/.test(folded)) score += 0.1;
-  if (isCountry(text)) score += 0.25;
+  if (isRegion(text)) score += 0.25;
   return Math.min(1, score);
 }

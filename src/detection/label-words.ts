@@ -57,12 +57,12 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
   person: `
     name, names, full name, first name, first names, given name, given names, middle name, last name, family
     name, surname, surnames, maiden name, forename, forenames, customer name, client name, patient name, name of
-    patient, employee name, student name, staff name, contact name, guest name, member name, cardholder,
+    patient, employee, employee name, student name, staff name, contact name, guest name, member name, cardholder,
     cardholder name, card holder, account holder, account name, beneficiary, insured, policy holder,
     policyholder, applicant, name of applicant, passenger, passenger name, tenant, landlord, holder, owner,
     cashier, cashier name, served by, your host, host, hostess, server, your server, attended by, waiter, waitress, operator, staff,
     clerk, salesperson, sales person, salesman, sales rep, sales representative, sales, sold by, handled by,
-    attn, attention, att, contact, contact person, your contact, prepared by, approved by, issued by, received
+    attn, attention, att, contact, contact person, client contact, originator, liaison, research liaison, investigator, investigators, analyst, your contact, prepared by, approved by, issued by, received
     by, checked by, authorised by, authorized by, submitted by, requested by, reviewed by, signed by, signed,
     written by, author, completed by, delivered by, collected by, ordered by, reported by, supervisor, managing director, general manager, chairman, president, director, ceo, manager, doctor, physician, dentist, nurse, driver, father, mother, spouse,
     husband, wife, child, emergency contact, next of kin, witness, cc, vorname, vornamen, nachname,
@@ -125,7 +125,7 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
   `,
   phone: `
     tel, tele, telephone, phone, phone no, ph, telno, telnr, tel fax, mobile, mobile phone, mob, cell, cell
-    phone, cellphone, fax, facsimile, telefax, hotline, helpline, careline, whatsapp, contact no, contact
+    phone, cellphone, fax, facsimile, telefax, hotline, guest relations, guest relations center, guest relations centre, helpline, careline, whatsapp, contact no, contact
     number, contact tel, call, call us, h p, hand phone, handphone, office, direct line, direct, home phone,
     work phone, daytime phone, customer service, customer careline, customer service hotline, customer care,
     outlet, infoline, our fax number is, telefon, telefonnummer, fon, handy, mobil, mobilnummer, mobiltelefon,

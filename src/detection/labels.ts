@@ -153,8 +153,8 @@ function longestAt(tokens: readonly Token[], first: number, folded: string): Mat
 /** The text between two places of a segment without marks and spaces at its start and end; undefined when nothing is left. */
 export function locate(segment: Segment, from: number, to: number): Located | undefined {
   const raw = segment.text.slice(from, to);
-  const lead = /^[\s:;.,#=\-–—)\]>|*_]+/.exec(raw)?.[0].length ?? 0;
-  const text = raw.slice(lead).replace(/[\s:;,|*_([<]+$/, "");
+  const lead = /^[\s:;.,#=\-–—)\][>|*_]+/.exec(raw)?.[0].length ?? 0;
+  const text = raw.slice(lead).replace(/[\s:;,|*_([\]<]+$/, "");
   if (!/[\p{L}\p{N}]/u.test(text)) return undefined;
   const start = segment.span[0] + from + lead;
   return { line: segment.line, span: [start, start + text.length], text };
@@ -208,7 +208,10 @@ export function valueCandidates(page: OcrPage, label: Label): Candidate[] {
   const right = take(beside, "right");
   const below = take(under, "below");
   if (right.length === 0 || below.length === 0) return [...right, ...below];
-  return standsUnder(segment.box, under!.box, beside!) ? [...below, ...right] : [...right, ...below];
+  // "Name    X" above "Points  : 4": a list, not a grid.
+  const next = layout.right(under!);
+  const isList = next !== undefined && /^\s*[:=]/.test(next.text);
+  return !isList && standsUnder(segment.box, under!.box, beside!) ? [...below, ...right] : [...right, ...below];
 }
 
 /** A grid of labels with values under them, rather than values to the right. */

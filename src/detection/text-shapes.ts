@@ -29,7 +29,7 @@ const notNames = new Set(
   phone email to by of the and or here please note none nil sir madam sirs all account group due paid change qty item items
   description price customer cashier staff employee manager operator server default test unknown self till main visa master
   mastercard amex debit credit cheque online web internet office department sales marketing dining eat take away dine in
-  yes no single married divorced widowed male female new only per each not for with your our this that from at on is are
+  point points yes no single married divorced widowed male female new only per each not for with your our this that from at on is are
   sie ihr ihre herr frau damen herren der die das und oder von zu zum zur im am bar karte ec kunde gast kasse personal unterschrift
   datum uhrzeit le la les un une des du et ou monsieur madame client especes carte date heure nom el los las y o del de cliente
   efectivo tarjeta fecha hora il lo gli di e signore signora contanti carta data ora het een en van klant contant pin datum tijd
@@ -68,7 +68,7 @@ export function isNameShaped(text: string, single = false): boolean {
 
 /** The part from the start that may be a name: up to digits, marks, or words that end it. */
 export function namePart(text: string): string {
-  const match = /^[\p{L}][\p{L}'’.-]*(?:,?\s+[\p{L}][\p{L}'’.-]*){0,6}/u.exec(text);
+  const match = /^[\p{L}][\p{L}'’.-]*(?:(?:,?\s+|\s?\/\s?)[\p{L}][\p{L}'’.-]*){0,6}/u.exec(text);
   let part = (match?.[0] ?? "").trim();
   // "HOCK TABLE 5": what is no name ends it.
   for (;;) {

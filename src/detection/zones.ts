@@ -2,7 +2,7 @@
 import { distance } from "fastest-levenshtein";
 import { boxHeight, boxWidth } from "../documents/geometry.ts";
 import { atOnce, inSlices, type Pacer } from "../pacer.ts";
-import { addressScore, isCountry, strongAddress, weakAddress } from "./address-shapes.ts";
+import { addressScore, isRegion, strongAddress, weakAddress } from "./address-shapes.ts";
 import { hasLegalForm, isCompanyLike } from "./company-words.ts";
 import { findDates } from "./date-shapes.ts";
 import { fold } from "./fold.ts";
@@ -121,6 +121,7 @@ function* makeParties(page: OcrPage): Steps<Party[]> {
       if (address.length === 0) continue;
       const street = streetAbove(address[0]!, layout, roles);
       if (street && !used.has(street)) address.unshift(street);
+      address.push(...besideAddress(address, layout, roles, used));
       for (const segment of address) used.add(segment);
       const sender =
         run[0]!.box[1] < 0.35 * page.height &&
@@ -188,8 +189,9 @@ function addressRuns(chain: readonly Segment[], roles: ReadonlyMap<Segment, Role
 /** Whether a line without a sign of its own belongs to the address above it: set alike, close, and short. */
 function goesOn(last: Segment, { box, text }: Segment): boolean {
   const [low, high] = [boxHeight(last.box), boxHeight(box)].sort((a, b) => a - b) as [number, number];
+  if (isRegion(text)) return box[1] - last.box[3] <= high;
   if (high > 1.5 * low || box[1] - last.box[3] > high) return false;
-  return isCountry(text) || (text.split(/\s+/).length <= 6 && !hasLegalForm(text));
+  return text.split(/\s+/).length <= 6 && !hasLegalForm(text);
 }
 
 /** "Biesenbach 37" above "02305 Köln": a name with a number is a street where a town follows. */
@@ -197,6 +199,20 @@ function streetAbove(first: Segment, layout: Layout, roles: ReadonlyMap<Segment,
   const above = aboveWithin(first, layout, 1.2);
   if (above === undefined || roles.get(above) !== "plain") return undefined;
   return addressScore(above.text) > 0.1 && /\d/.test(above.text) && !hasLegalForm(above.text) ? above : undefined;
+}
+
+/** "53300 KL      Site 1066": what looks like an address in the row of one. */
+function besideAddress(
+  address: readonly Segment[],
+  layout: Layout,
+  roles: ReadonlyMap<Segment, Role>,
+  used: ReadonlySet<Segment>,
+): Segment[] {
+  const near = address.flatMap((segment) => [layout.left(segment), layout.right(segment)]);
+  return [...new Set(near)].filter((segment): segment is Segment => {
+    if (segment === undefined || used.has(segment) || address.includes(segment)) return false;
+    return roles.get(segment) === "weak";
+  });
 }
 
 /** Lines above an address that say whose it is. */

@@ -3,6 +3,7 @@
  * that matches the old one best, and gets its ink's colour, weight, softness and grain.
  */
 import { type Box, clipBox, roundOut } from "../documents/geometry.ts";
+import type { RasterImage } from "../documents/image.ts";
 import { codedError } from "../errors.ts";
 import { createPacer, inSlices, type Pacer } from "../pacer.ts";
 import { Random } from "../random/random.ts";
@@ -15,6 +16,7 @@ import { type EmptyPaper, paintPaper } from "./paper-texture.ts";
 import type { Patch, PatchEngine, PatchResult } from "./patch.ts";
 import { measuringFactor, type Plane, shrinkLargeImage } from "./planes.ts";
 import { findRuledLines, markRuledLines } from "./ruled-lines.ts";
+import { commonSizes, patchesByLine, resized } from "./sizes-along-lines.ts";
 import { drawText } from "./text-drawing.ts";
 import { fitText } from "./text-fit.ts";
 import { textInk } from "./text-ink.ts";
@@ -34,10 +36,19 @@ export function createClassicalEngine(): PatchEngine {
       if (closed) throw codedError("ERR_CLOSED", "The classical engine is closed");
       const pacer = createPacer(signal);
       const results: PatchResult[] = [];
-      for (const patch of patches) {
-        await pacer.pause();
-        results.push(await paint(patch, pacer));
-        onProgress?.(results.length, patches.length);
+      let done = 0;
+      for (const line of patchesByLine(patches)) {
+        const measured: Measured[] = [];
+        for (const at of line) {
+          await pacer.pause();
+          measured.push(await measurePatch(patches[at]!, pacer));
+        }
+        const sizes = commonSizes(measured.map(({ patch, fits, factor }) => ({ patch, fit: fits[0], factor })));
+        for (const [i, at] of line.entries()) {
+          await pacer.pause();
+          results[at] = await paint(measured[i]!, sizes[i], pacer);
+          onProgress?.(++done, patches.length);
+        }
       }
       return results;
     },
@@ -47,9 +58,23 @@ export function createClassicalEngine(): PatchEngine {
   };
 }
 
-async function paint(patch: Patch, pacer: Pacer): Promise<PatchResult> {
+interface Measured {
+  readonly patch: Patch;
+  /** Pixels of the patch per pixel of what was measured. */
+  readonly factor: number;
+  readonly small: RasterImage;
+  /** The mask and the box of the old text on it. */
+  readonly mask: Box;
+  readonly box: Box;
+  readonly analysis: InkAnalysis;
+  readonly lines: ReturnType<typeof findRuledLines>;
+  readonly ink: Plane;
+  readonly fits: readonly TextFit[];
+}
+
+/** How the old text was printed. */
+async function measurePatch(patch: Patch, pacer: Pacer): Promise<Measured> {
   const { image, maskBox, textBox, text, original } = patch;
-  const random = new Random("patch", patch.seed);
   const factor = measuringFactor(image.width * image.height, textBox[3] - textBox[1], measuredLineHeight);
   const small = await shrinkLargeImage(image, factor, pacer);
   const scaled = (box: Box): Box => clipBox(roundOut(box.map((v) => v / factor) as unknown as Box), small);
@@ -61,10 +86,19 @@ async function paint(patch: Patch, pacer: Pacer): Promise<PatchResult> {
   const lines = findRuledLines(analysis, mask, box);
   const ink = textInk(analysis, box, mask, markRuledLines(lines, mask, small.width, small.height));
   await pacer.pause();
+  const fits = text.trim() === "" ? [] : await fitText(unitInk(ink, analysis), original, pacer);
+  return { patch, factor, small, mask, box, analysis, lines, ink, fits };
+}
+
+/** `size`: the size that the text has in common with others of its line, in pixels of the patch. */
+async function paint(measured: Measured, size: number | undefined, pacer: Pacer): Promise<PatchResult> {
+  const { patch, factor, small, mask, box, analysis, lines, ink } = measured;
+  const { image, maskBox, text, original } = patch;
+  const random = new Random("patch", patch.seed);
   const paper = await paintPaper(image, analysis, factor, maskBox, lines, random, pacer);
   const data = image.data.slice();
   if (text.trim() !== "") {
-    const fits = await fitText(unitInk(ink, analysis), original, pacer);
+    const fits = size === undefined ? measured.fits : measured.fits.map((fit) => resized(fit, size / factor));
     // Nothing is known about a text that could not be read: the new one stands in for its shape.
     const model = original.trim() || text;
     const measure = (candidate: TextFit) => measureStyle(ink, candidate, model, analysis, small, mask, pacer);

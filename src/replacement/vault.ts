@@ -122,7 +122,7 @@ export class Vault {
     entriesOf: (result: T) => readonly VaultEntry[],
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    const lock = await lockFile(`${this.file}.lock`, signal ? { signal } : {});
+    const lock = await lockFile(vaultLock(this.file), signal ? { signal } : {});
     try {
       return await withFile(this.file, "r+", async (handle) => {
         await this.#refresh(handle);
@@ -176,6 +176,9 @@ export class Vault {
     }
   }
 }
+
+/** What keeps two from writing to a vault at the same time. */
+export const vaultLock = (file: string): string => `${file}.lock`;
 
 const identity = (entry: VaultEntry): string =>
   createHash("sha256")

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +7,8 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { drawSamplePage } from "../../src/anonymizer/sample-page.ts";
 import { main } from "../../src/cli/anonymize/main.ts";
+import { reportSchema } from "../../src/report.ts";
+import { writeTinyPack } from "../helpers/tiny-pack.ts";
 
 let folder: string;
 let scans: string;
@@ -325,6 +328,46 @@ describe("a vault", () => {
   });
 });
 
+describe("the diffusion engine", () => {
+  it("draws with the sampler that is asked for, and the report says what drew, read and ran", async () => {
+    const models = join(folder, "pack");
+    writeTinyPack(models);
+    const out = join(folder, "diffused");
+    const file = join(scans, "sub", "b.jpg");
+    // The tiny models don't spell: what they draw is refused, and the classical engine follows.
+    const { code, stderr } = await cli(
+      ["run", file, "--out", out, "--engine", "diffusion", "--models", models, "--sampler", "dpmpp_2m"].concat(
+        ["diffusion.steps=2", "gate.retries=0", "device=cpu"].flatMap((value) => ["--set", value]),
+      ),
+    );
+    expect([code, stderr.includes("ERR_")]).toEqual([0, false]);
+    const report = reportSchema.parse(await json(out, "b.report.json"));
+    expect(report.engine).toMatchObject({ requested: "diffusion", chosen: "diffusion", sampler: "dpmpp_2m", steps: 2 });
+    const attempts = report.entities.flatMap((entity) => entity.attempts.map(({ engine }) => engine));
+    expect(attempts).toContain("diffusion");
+    expect(report.reading.verifiers).toContain(report.reading.chosen);
+    expect(Object.keys(report.timings_ms)).toEqual(
+      expect.arrayContaining(["decode", "read", "find", "invent", "draw", "prove", "encode", "total"]),
+    );
+    expect(report.versions).toMatchObject({ node: process.versions.node, ocr: report.reading.chosen });
+    const { sha256, bytes } = report.output;
+    const written = await readFile(join(out, "b.jpg"));
+    expect([bytes, sha256]).toEqual([written.length, createHash("sha256").update(written).digest("hex")]);
+
+    // Another sampler is another configuration.
+    const other = await cli(
+      ["run", file, "--out", join(folder, "diffused2"), "--engine", "diffusion", "--models", models].concat(
+        ["--sampler", "unipc"],
+        ["diffusion.steps=2", "gate.retries=0", "device=cpu"].flatMap((value) => ["--set", value]),
+      ),
+    );
+    expect(other.code).toBe(0);
+    const second = await json(folder, "diffused2", "b.report.json");
+    expect(second.engine.sampler).toBe("unipc");
+    expect(second.config_sha256).not.toBe(report.config_sha256);
+  });
+});
+
 describe("review pages", () => {
   it("show results without originals unless asked, also of documents done before, and load nothing", async () => {
     const out = join(folder, "reviewed");
@@ -363,7 +406,7 @@ describe("review pages", () => {
 });
 
 describe("eval", () => {
-  it("scores a labelled manifest as a table and as JSON, and writes nothing", async () => {
+  it("scores a labelled manifest as a table and as JSON, and writes no document", async () => {
     const data = join(folder, "labelled");
     await mkdir(data);
     await copyFile(join(scans, "sub", "deeper", "c.png"), join(data, "c.png"));
@@ -386,8 +429,18 @@ describe("eval", () => {
       outside: { changed_pixels: 0, encoded_changed_values: 0, psnr: null, ssim: 1 },
     });
     expect(Object.values(scored.engines)).toMatchObject([{ searched: 1, readable: 0, documents: [] }]);
-    const table = await cli(args);
+    const journal = join(folder, "scores.jsonl");
+    const table = await cli([...args, "--journal", journal]);
     expect(table.code).toBe(0);
+    // What is in the journal is not done again, unless the settings differ.
+    expect((await readFile(journal, "utf8")).trim().split("\n")).toHaveLength(1);
+    const again = JSON.parse((await cli([...args, "--journal", journal, "--json"])).stdout);
+    expect({ ...again, seconds: 0 }).toEqual({ ...scored, seconds: 0 });
+    expect((await readFile(journal, "utf8")).trim().split("\n")).toHaveLength(1);
+    await cli([...args, "--journal", journal, "--types", "email"]);
+    expect((await readFile(journal, "utf8")).trim().split("\n")).toHaveLength(2);
+    expect(await readFile(journal, "utf8")).not.toMatch(/marlow/i);
+    expect((await cli([...args, "--offset", "1"])).stderr).toContain("ERR_DATASET_EMPTY");
     expect(table.stdout).toMatch(/email +1 +1 +1\.000 +1\.000/);
     expect(table.stdout + table.stderr).not.toMatch(/marlow/i);
 

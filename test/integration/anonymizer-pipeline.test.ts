@@ -476,12 +476,12 @@ it("tells its progress in the order of the flow", async () => {
 
 describe("a second engine that looks at the result", () => {
   /** Reads as `engine` does, but sees one more line on every page that is not the input. */
-  const seeing = (text: string): OcrEngine => ({
+  const seeing = (text: string, height = 10): OcrEngine => ({
     name: "second",
     async read(image, options) {
       const page = await ocr.read(image, options);
       if (options?.layout === "line") return page;
-      const box = [10, page.height - 12, 300, page.height - 2] as const;
+      const box = [10, page.height - height - 2, 300, page.height - 2] as const;
       return { ...page, lines: [...page.lines, makeLine([{ text: text.replaceAll(" ", ""), box, confidence: 0.95 }])] };
     },
     async close() {},
@@ -499,6 +499,18 @@ describe("a second engine that looks at the result", () => {
       verifiers: ["tesseract", "second"],
     });
     expect(reportSchema.parse(JSON.parse(reportText(report)))).toEqual(report);
+  });
+
+  it("completes the reading of the input: what it alone sees is found", async () => {
+    const found = async (verifier: OcrEngine): Promise<string[]> => {
+      const anonymizer = await create({}, { verifier });
+      const { replacements } = await anonymizer.detect(png);
+      await anonymizer.close();
+      return replacements.map(({ entity }) => entity.text);
+    };
+    expect(await found(seeing("tom.bellow@example.org", 24))).toContain("tom.bellow@example.org");
+    // Too small for print of this page.
+    expect(await found(seeing("tom.bellow@example.org", 5))).not.toContain("tom.bellow@example.org");
   });
 
   it("has what it alone still reads replaced, too", async () => {

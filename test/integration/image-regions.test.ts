@@ -1,9 +1,12 @@
 /** Codes, signatures and photographs: found, covered, and gone. */
 import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Anonymizer } from "../../src/anonymizer/anonymizer.ts";
 import { coverPages, printedContents, readableCodes } from "../../src/anonymizer/image-regions.ts";
+import { openVault } from "../../src/anonymizer/memory.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { type CodeEngine, createCodeEngine, findCodes } from "../../src/detection/image-regions/codes.ts";
 import { findImageRegions } from "../../src/detection/image-regions/find-regions.ts";
@@ -190,7 +193,10 @@ describe.skipIf(unable)("codes", () => {
     await stamp(page, engine, "Code128", "AB20240815", [60, 180], { scale: 2, height: 80 });
     write(page, "AB20240815", 110, 275);
     const bytes = await encodeDocument([{ index: 0, image: page }], "png");
-    const anonymizer = await Anonymizer.create({ engine: "classical", key: "a key for this test only" });
+    const key = "a key for this test only";
+    const folder = await mkdtemp(join(tmpdir(), "image-regions-"));
+    const vault = join(folder, "codes.vault");
+    const anonymizer = await Anonymizer.create({ engine: "classical", key, vault });
     try {
       const plan = await anonymizer.detect(bytes);
       expect(plan.imageRegions.map(({ type }) => type)).toEqual(["code", "code"]);
@@ -211,8 +217,15 @@ describe.skipIf(unable)("codes", () => {
       expect(read.find(({ format }) => format === "Code128")!.text).toBe(printed.fake);
       const report = JSON.stringify(result.report);
       for (const original of ["AB20240815", "member/4711"]) expect(report).not.toContain(original);
+      // Who holds the key can look up what a code on the result stands for.
+      const kept = await openVault({ vault, key });
+      for (const { format, text } of read) {
+        const originals = (await kept.find({ fake: text })).map(({ original }) => original);
+        expect(originals, format).toContain(format === "QRCode" ? "https://example.com/member/4711" : "AB20240815");
+      }
     } finally {
       await anonymizer.close();
+      await rm(folder, { recursive: true, force: true });
     }
   });
 });

@@ -35,6 +35,9 @@ const texts = [
 const drawn = (text: string, i: number) => ({ text, x: 60, y: 40 + i * 88, sizePx: 26 });
 const { page, boxes } = drawPage(900, 600, texts.map(drawn));
 
+/** Enough where only something has to be read. */
+const small = drawPage(420, 120, [{ text: "Quayside Lane 4711", x: 30, y: 40, sizePx: 26 }]).page;
+
 describe.skipIf(ppocrMissing)("PP-OCR", () => {
   let engine: OcrEngine;
   let folder: string;
@@ -71,9 +74,9 @@ describe.skipIf(ppocrMissing)("PP-OCR", () => {
   });
 
   it("reads the same again, whatever was read in between", async () => {
-    const first = await engine.read(page);
+    const first = await engine.read(small);
     await engine.read(drawPage(500, 200, [{ text: "Something else entirely", x: 20, y: 80 }]).page);
-    expect(await engine.read(page)).toEqual(first);
+    expect(await engine.read(small)).toEqual(first);
   });
 
   it.each([-4, 2.5, 12])("reads a page turned by %d°, with quads along its lines", async (degrees) => {
@@ -131,8 +134,8 @@ describe.skipIf(ppocrMissing)("PP-OCR", () => {
     await expect(running).rejects.toEqual(code("ERR_ABORTED"));
     await expect(waiting).rejects.toEqual(code("ERR_ABORTED"));
     // At whatever moment it is stopped, the process that asked goes on.
-    for (const timeoutMs of [120, 350, 500, 700, 1000])
-      await engine.read(page, { timeoutMs }).catch((error) => expect(error).toEqual(code("ERR_OCR_TIMEOUT")));
+    for (const timeoutMs of [60, 200, 400])
+      await engine.read(small, { timeoutMs }).catch((error) => expect(error).toEqual(code("ERR_OCR_TIMEOUT")));
     expect(errorRate(await engine.read(page), texts)).toBeLessThan(0.02);
   });
 
@@ -153,7 +156,7 @@ describe.skipIf(ppocrMissing)("PP-OCR", () => {
     await expect.poll(holding).not.toContain("ProcessWrap");
     const before = holding();
     const own = await createPpOcrEngine({ models: ppocrFolder });
-    await own.read(page);
+    await own.read(small);
     expect(holding()).toEqual(before);
     const calls = [own.read(page), own.read(page)];
     const closing = own.close();
@@ -248,7 +251,7 @@ describe.skipIf(ppocrMissing)("PP-OCR", () => {
 
   const data = join(root, "..", "shared", "data");
   it.skipIf(!existsSync(join(data, "receipts")))("reads real receipts", async () => {
-    const table = await measureOcr(data, engine, { every: 20 });
+    const table = await measureOcr(data, engine, { every: 40 });
     expect(table.found).toBeGreaterThan(0.95);
     expect(table.errorRate).toBeLessThan(0.03);
     expect(table.digitsExact).toBeGreaterThan(0.85);

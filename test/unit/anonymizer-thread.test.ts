@@ -1,4 +1,5 @@
 /** The life of an anonymizer's thread: lost, stopped, closed. What the real one does is tested through the package. */
+import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import { FlowThread } from "../../src/anonymizer/thread.ts";
 
 /** Speaks the protocol and does what the document's name says. */
 const program = `
+import { writeFileSync } from "node:fs";
 import { parentPort, workerData, threadId } from "node:worker_threads";
 const post = (message) => parentPort.postMessage(message);
 if (workerData.config.key === "a key that makes it fail") {
@@ -20,6 +22,11 @@ if (workerData.config.key === "a key that makes it fail") {
     if (type === "abort") post({ type: "rejected", id, error: { name: "Error", message: "stopped", stack: undefined } });
     if (type !== "start") return;
     if (document.path === "exit") process.exit(3);
+    if (document.path === "die writing" || document.path === "leave another's lock") {
+      const by = document.path === "die writing" ? threadId : threadId + 1000;
+      writeFileSync(workerData.config.vault + ".lock", process.pid + " start unique " + by + "\\n");
+      process.exit(3);
+    }
     if (document.path === "throw") setImmediate(() => { throw new Error("broken"); });
     if (document.path === "progress") post({ type: "progress", id, event: { stage: "read", done: 1, total: 1 } });
     if (document.path === "wait") return;
@@ -126,5 +133,16 @@ it("sends bytes and what a stream holds, within the limit", async () => {
     stream: true,
   });
   await expect(thread.detect(Buffer.alloc(9))).rejects.toMatchObject({ code: "ERR_DOCUMENT_LIMIT" });
+  await thread.close();
+});
+
+it("a thread that dies while it writes to the vault leaves no lock behind, and takes nobody else's away", async () => {
+  const vault = join(folder, "some.vault");
+  const thread = await start({ vault, key: "a key for the vault" });
+  await expect(thread.detect("die writing")).rejects.toMatchObject({ code: "ERR_THREAD" });
+  await expect.poll(() => existsSync(`${vault}.lock`)).toBe(false);
+  await expect(thread.detect("leave another's lock")).rejects.toMatchObject({ code: "ERR_THREAD" });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(existsSync(`${vault}.lock`)).toBe(true);
   await thread.close();
 });

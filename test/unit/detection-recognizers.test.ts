@@ -110,8 +110,20 @@ describe("persons", () => {
     ["Served by Jean-Luc O'Neil 12:30", ["Jean-Luc O'Neil"]],
     ["Patient name: Müller, Erika", ["Müller, Erika"]],
     ["Dear Mr Smith", ["Smith"]],
+    ["Cashier [P.HOLLANDER]", ["P.HOLLANDER"]],
+    ["Staff: T.K. / JAMES BELLOW", ["T.K. / JAMES BELLOW"]],
+    ["Cashier: NV-No.", []],
     ["Cashier: 01", []],
     ["Cashier: CASHIER3", []],
+    ["Requested by W. T. Hollander on Monday", ["W. T. Hollander"]],
+    ["E. P. HOLLANDER, Jr. and R, S. Bellow", ["E. P. HOLLANDER, Jr", "R, S. Bellow"]],
+    ["Mary D. Hollander", ["Mary D. Hollander"]],
+    ["T. Hollander", ["T. Hollander"]],
+    ["see T. Hollander", []],
+    ["P. O. Box", []],
+    ["U. S. Dollars", []],
+    ["I. D. STRIPS", []],
+    ["A. B. Total", []],
     ["Customer copy", []],
     ["the customer pays cash", []],
   ])("in '%s' are %j", async (text, values) => {
@@ -121,10 +133,30 @@ describe("persons", () => {
   it("stand beside or below their label", async () => {
     expect(await found("person", "Cashier|Fatin Sy")).toEqual(["Fatin Sy"]);
     expect(await found("person", "Surname", "Mustermann")).toEqual(["Mustermann"]);
+    // A list, whose labels stand closer to each other than to their values.
+    expect(await found("person", "Name|Erika Mustermann", "Balance|: Twelve")).toEqual(["Erika Mustermann"]);
   });
 });
 
 describe("sender and addressee", () => {
+  it("have a number found that stands with a name among their lines", async () => {
+    const lines = ["HOLLOWAY TRADING SDN BHD", "LOT 2177, JALAN HOLLOWAY 3", "41234 SELANGOR"];
+    expect(await found("phone", ...lines, "019-5550 101 MR.HOLLANDER")).toEqual(["019-5550 101"]);
+    expect(await found("phone", ...lines, "019-5550 101 BOLTS M8 LONG")).toEqual([]);
+  });
+
+  it("have all of their address found: states, glued postcodes, and what stands beside it", async () => {
+    const lines = await found(
+      "address",
+      "HOLLOWAY TRADING SDN BHD",
+      "LOT 2177, JALAN HOLLOWAY 3",
+      "41234KL|Site 2044",
+      "SELANGOR",
+      "Telephone 03-55550101",
+    );
+    expect(lines).toEqual(["LOT 2177, JALAN HOLLOWAY 3", "41234KL", "Site 2044", "SELANGOR"]);
+  });
+
   const receipt = [
     "LIGHTROOM GALLERY SDN BHD",
     "NO: 28, JALAN ASTANA 1C,",

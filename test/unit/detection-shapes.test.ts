@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { addressScore, isCountry, strongAddress, weakAddress } from "../../src/detection/address-shapes.ts";
+import { addressScore, isRegion, strongAddress, weakAddress } from "../../src/detection/address-shapes.ts";
 import { hasLegalForm, isCompanyLike } from "../../src/detection/company-words.ts";
 import { findDamagedDate, findDates, findPartialDate } from "../../src/detection/date-shapes.ts";
 import { fold, mendDigits, tokenize } from "../../src/detection/fold.ts";
@@ -11,6 +11,7 @@ describe("dates", () => {
   it.each([
     ["DATE: 09/01/2019 8:01:11 PM", "09/01/2019"],
     ["23-01-2019 13:14", "23-01-2019"],
+    ["REG 16-04-201714:51", "16-04-2017"],
     ["12.03.18", "12.03.18"],
     ["12/28/2017", "12/28/2017"],
     ["2017-12-28 22:17PM", "2017-12-28"],
@@ -77,6 +78,8 @@ describe("addresses", () => {
     "10 Downing Street, London SW1A 2AA",
     "P.O. Box 21688",
     "Postfach 1234",
+    "Springfield, Massachusetts",
+    "NEW HOLLAND, NORTH DAKOTA",
   ])("%s looks like one", (text) => {
     expect(addressScore(text)).toBeGreaterThanOrEqual(strongAddress);
   });
@@ -101,10 +104,11 @@ describe("addresses", () => {
     expect(addressScore(text)).toBeLessThan(weakAddress);
   });
 
-  it("end with a country in any of the languages", () => {
+  it("end with a country in any of the languages, or a state", () => {
     for (const country of ["Malaysia", "DEUTSCHLAND", "Espagne", "Italia", "Nederland", "U.S.A."])
-      expect(isCountry(country)).toBe(true);
-    expect(isCountry("Selangor")).toBe(false);
+      expect(isRegion(country)).toBe(true);
+    expect(isRegion("SELANGOR.")).toBe(true);
+    expect(isRegion("Springfield")).toBe(false);
   });
 });
 

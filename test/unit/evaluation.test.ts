@@ -3,9 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { OcrEngine, OcrPage } from "../../src/detection/ocr.ts";
+import { createTesseractEngine } from "../../src/detection/tesseract-engine.ts";
 import { encodeDocument } from "../../src/documents/encode.ts";
 import type { Box } from "../../src/documents/geometry.ts";
 import { createImage } from "../../src/documents/image.ts";
+import { turnBox, turnImage } from "../../src/documents/turn.ts";
 import { evaluate } from "../../src/evaluation/evaluate.ts";
 import { outsideQuality } from "../../src/evaluation/outside-quality.ts";
 import { iou, overallScore, scorePage, typeScore } from "../../src/evaluation/score-entities.ts";
@@ -195,6 +197,29 @@ describe("evaluating a manifest", () => {
       limit: 1,
     });
     expect(result.engines["sharp"]).toMatchObject({ replaced: 1, replaced_readable: 1, documents: ["a"] });
+  });
+
+  it("reads pages that lie on their side as the anonymizer does", async () => {
+    const texts = [`E-mail: ${email}`, "Thank you for your order", "Total amount to be paid 128.40"];
+    const { page, boxes } = drawPage(
+      600,
+      240,
+      texts.map((text, i) => ({ text, x: 40, y: 30 + 70 * i })),
+    );
+    const image = await turnImage(page, 90);
+    await writeFile(join(folder, "images", "side.png"), await encodeDocument([{ index: 0, image }], "png"));
+    const box = turnBox(boxes[0]!, page, 90);
+    const regions = [{ box, text: texts[0], entity: "email" }];
+    const record = { id: "side", image: "images/side.png", width: 240, height: 600, split: "test", regions };
+    const own = join(folder, "side.jsonl");
+    await writeFile(own, `${JSON.stringify(record)}\n`);
+    const engine = await createTesseractEngine();
+    const result = await evaluate(own, { config: { engine: "classical", types: ["email"] }, engines: [engine] });
+    await engine.close();
+    expect(result.types["email"]).toMatchObject({ recall: 1 });
+    expect(result.engines["tesseract"]).toMatchObject({ readable: 0, drawn: 1 });
+    expect(result.engines["tesseract"]!.reread_similarity).toBeGreaterThan(0.8);
+    expect(result.outside).toMatchObject({ changed_pixels: 0, psnr: null });
   });
 
   it("does not look for types that are not replaced", async () => {

@@ -7,6 +7,8 @@ import { loadSettings, type SettingsOptions } from "./settings.ts";
 export interface EvalOptions extends SettingsOptions {
   readonly split?: "train" | "validation" | "test";
   readonly limit?: number;
+  readonly offset?: number;
+  readonly journal?: string;
   readonly json?: boolean;
 }
 
@@ -27,6 +29,8 @@ export async function evaluateManifest(
       signal,
       ...(options.split === undefined ? {} : { split: options.split }),
       ...(options.limit === undefined ? {} : { limit: options.limit }),
+      ...(options.offset === undefined ? {} : { offset: options.offset }),
+      ...(options.journal === undefined ? {} : { journal: options.journal }),
       ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
       onProgress: (done, total, id) => {
         progress ??= createProgress({ label: "eval", total, stream: terminal.stderr });

@@ -64,10 +64,12 @@ function buildProgram(terminal: Terminal, signal: AbortSignal, done: (exitCode: 
     .action(async (file: string, options: DetectOptions) => done(await detect(file, options, terminal, signal)));
 
   withSettings(program.command("eval"))
-    .description("Score the anonymizer against a labelled manifest (manifest.jsonl). Writes nothing.")
+    .description("Score the anonymizer against a labelled manifest (manifest.jsonl). Writes no document.")
     .argument("<manifest>", "a manifest as `anonymizer-train data synth` or `data import` writes it")
     .addOption(new Option("--split <split>", "only this split").choices(["train", "validation", "test"]))
     .option("--limit <n>", "only the first documents", positiveInt)
+    .option("--offset <n>", "only those after so many", positiveInt)
+    .option("--journal <file>", "keep the scores of finished documents there, and go on from them")
     .option("-j, --jobs <n>", "documents worked on at the same time", positiveInt)
     .option("--json", "print JSON")
     .action(async (manifest: string, options: EvalOptions) =>

@@ -2,7 +2,7 @@ import { findLegalForms, isCompanyLike } from "../company-words.ts";
 import type { Finding, Recognizer } from "../entity.ts";
 import { fold } from "../fold.ts";
 import { inItemTable } from "../item-table.ts";
-import { type Located, labelsOf, valueCandidates } from "../labels.ts";
+import { type Located, labelsOf, valueCandidates, wholeSegment } from "../labels.ts";
 import { layoutOf } from "../layout.ts";
 import type { OcrPage } from "../ocr.ts";
 import { paragraphFindings, paragraphsOf } from "../paragraphs.ts";
@@ -48,6 +48,10 @@ export const companyRecognizer: Recognizer = {
         });
       }
     }
+    for (const segment of layoutOf(page).segments) {
+      const value = isOrganisation(segment.text) && !inTable(segment) ? wholeSegment(segment) : undefined;
+      if (value) findings.push(asCompany(value, 0.6, "kind of organisation"));
+    }
     for (const paragraph of paragraphsOf(page)) {
       for (const { start, end } of namesWithLegalForm(paragraph.text)) {
         findings.push(
@@ -67,6 +71,11 @@ const asCompany = ({ line, span }: Located, score: number, reason: string): Find
   score,
   reason,
 });
+
+/** "Harvard Medical School", on a line of its own: three words or more with capitals, the last one a kind of organisation. */
+const organisation =
+  /^\W*(?:\p{Lu}[\p{L}.'’&-]*\s+(?:&\s+|of\s+)?){1,5}(?:(?:\p{Lu}[\p{L}.'’&-]*\s+)(?:company|university|college|school|hospital|laborator(?:y|ies)|institute|associates|foundation)|(?:research|medical|health)\s+cent(?:er|re))\W*$/iu;
+const isOrganisation = (text: string): boolean => /^\W*\p{Lu}/u.test(text) && !isProse(text) && organisation.test(text);
 
 /** Ranges of names from their first word to the legal form. */
 export function namesWithLegalForm(text: string): { start: number; end: number }[] {

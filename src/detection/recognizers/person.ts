@@ -8,6 +8,7 @@ import type { OcrPage } from "../ocr.ts";
 import { isNameShaped, isProse, namePart } from "../text-shapes.ts";
 import { letterNames } from "./letter-names.ts";
 import { namesInSentences } from "./names-in-sentences.ts";
+import { namesWithInitials } from "./names-with-initials.ts";
 import { partyNames } from "./party-names.ts";
 
 /** Forms of address. "SR" in capitals is a tax code on receipts. */
@@ -17,11 +18,14 @@ const titles =
 /** Machine-readable lines of identity documents that hold the name (ICAO 9303). */
 const machineReadable = /(?<!\S)(?:[A-Z]{1,2}[<«‹]?[A-Z]{3})?[A-Z]+(?:[<«‹][A-Z]+)*[<«‹]{2,}[A-Z<«‹]{4,}(?!\S)/g;
 
+/** "NV-No": what is left of a misread label. */
+const numberLabel = /(?:^|[\s-])(?:no|nr)\.?$/iu;
+
 /** Words too common to be labels without a mark. */
 const unmarked =
   /^\W*(?:name|nom|nome|naam|nama|nombre|staff|customer|client|kunde|kundin|klant|cliente|contact|member|guest|patient|operator|sales|host|hostess|driver)\s+/u;
 
-/** Persons: by label, form of address, salutation and closing of letters, above addresses, and names inside sentences. */
+/** Persons: by label, form of address, initials, salutation and closing of letters, above addresses, and names inside sentences. */
 export const personRecognizer: Recognizer = {
   name: "person",
   types: ["person"],
@@ -33,7 +37,8 @@ export const personRecognizer: Recognizer = {
       if (label.kind === "person" || label.kind === "party") findings.push(...labelledPerson(page, label, inTable));
     }
     for (const segment of layoutOf(page).segments) {
-      if (!inTable(segment)) findings.push(...titled(segment), ...unmarkedLabel(segment));
+      if (!inTable(segment))
+        findings.push(...titled(segment), ...unmarkedLabel(segment), ...namesWithInitials(segment));
     }
     page.lines.forEach(({ text }, line) => {
       for (const { index, 0: value } of text.matchAll(machineReadable)) {
@@ -70,7 +75,12 @@ function labelledPerson(page: OcrPage, label: Label, inTable: (segment: Segment)
     const value = namePart(text);
     // One word is enough behind a mark or alone under the label, not after words like "customer" in a line of text.
     const single = label.marked || place !== "same" || label.kind === "person";
-    if (!isNameShaped(value, single) || isLabelText(value) || (place === "below" && value.length < 0.6 * text.length))
+    if (
+      !isNameShaped(value, single) ||
+      isLabelText(value) ||
+      numberLabel.test(value) ||
+      (place === "below" && value.length < 0.6 * text.length)
+    )
       continue;
     const score = /\s/.test(value) ? 0.85 : place === "below" ? 0.7 : 0.75;
     return [

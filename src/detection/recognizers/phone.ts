@@ -17,6 +17,10 @@ const nationalForm = /^(?:0\d{1,4}[\s/.-]\d{2,}|0\d{8,11}$|\d{2,4}(?:[\s.-]\d{2,
 const spoken =
   /(?<!\p{L})(?:phon\p{L}*|call\p{L}*|tel[eé]?[fp]h?on\p{L}*|tel|reach\p{L}*|ring|fax|mobile|dial|erreich\p{L}*|anruf\p{L}*|raggiung\p{L}*|chiam\p{L}*|joign\p{L}*|appel\p{L}*|localiza\p{L}*|llam\p{L}*|bereik\p{L}*|bel(?:len)?|hubungi)[^\d.;:]{0,16}$/iu;
 
+/** All that may follow a number that stands for itself: whose it is. */
+const titledName =
+  /^[\s,:()-]*(?:mr|mrs|ms|miss|mdm|dr|encik|puan|herr|frau|mme|sig|sr|sra|dhr|mevr)\.?\s*\p{Lu}[\p{L}.' ]*\W*$/iu;
+
 const digitsIn = (text: string): number => text.replace(/[OolI]/g, "0").replace(/\D/g, "").length;
 
 /**
@@ -72,7 +76,7 @@ function judge(
   if (sentence !== undefined) return spoken.test(sentence) ? { score: 0.75, reason: "sentence" } : undefined;
   if (/@|www\./i.test(text)) return { score: 0.7, reason: "beside other contacts" };
   if (label && label.kind === "other") return undefined;
-  const alone = value.length > 0.7 * text.trim().length;
+  const alone = value.length > 0.7 * text.trim().length || titledName.test(text.slice(at + value.length));
   if (alone && nearParty.has(line)) return { score: 0.75, reason: "alone beside an address" };
   // "Name : ESWARAN 012-6369400"
   if (label?.kind === "person" || label?.kind === "party") return { score: 0.7, reason: "beside a name" };
