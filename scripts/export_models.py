@@ -356,11 +356,13 @@ WHAT = {
 def methods_of(kind, config):
     """{method: {inputs: [...], output: ...}} with letters for free sizes."""
     if kind == "vae":
-        c, factor = config["latent_channels"], 2 ** (len(config["block_out_channels"]) - 1)
+        from model_graphs import image_channels, size_multiple
+
+        c, factor, image = config["latent_channels"], size_multiple(kind, config), ["B", image_channels(config), "H", "W"]
         h, w = f"H/{factor}", f"W/{factor}"
         return {
-            "encode": {"inputs": [["B", config["in_channels"], "H", "W"]], "outputs": [["B", 2 * c, h, w]]},
-            "decode": {"inputs": [["B", c, h, w]], "outputs": [["B", config["out_channels"], "H", "W"]]},
+            "encode": {"inputs": [image], "outputs": [["B", 2 * c, h, w]]},
+            "decode": {"inputs": [["B", c, h, w]], "outputs": [image]},
         }
     if kind == "unet":
         sample = ["B", config["in_channels"], "h", "w"]

@@ -71,22 +71,41 @@ class Vgg16Graph(nn.Module):
 # --- graphs around the libraries' classes --------------------------------------------------------------
 
 
+def space_to_depth(config):
+    """Side of the squares of pixels that a VAE takes as channels of one place; 1: it takes plain pixels.
+
+    An AutoencoderKL with 3·k² channels whose pixels were folded k×k (PixelUnshuffle) reaches the same latents k times
+    cheaper at each side than one that begins at full resolution. diffusers does not know the key; its class gets folded
+    pixels.
+    """
+    return int(config.get("space_to_depth", 1))
+
+
+def fold(pixels, k):
+    return pixels if k == 1 else nn.functional.pixel_unshuffle(pixels, k)
+
+
+def unfold(pixels, k):
+    return pixels if k == 1 else nn.functional.pixel_shuffle(pixels, k)
+
+
 class VaeGraph(nn.Module):
     """diffusers' AutoencoderKL with `encode` and `decode` on plain tensors; shares its modules and names."""
 
     def __init__(self, vae):
         super().__init__()
+        self.folded = space_to_depth(vae.config)
         self.encoder = vae.encoder
         self.decoder = vae.decoder
         self.quant_conv = vae.quant_conv
         self.post_quant_conv = vae.post_quant_conv
 
     def encode(self, x):
-        moments = self.encoder(x)
+        moments = self.encoder(fold(x, self.folded))
         return moments if self.quant_conv is None else self.quant_conv(moments)
 
     def decode(self, z):
-        return self.decoder(z if self.post_quant_conv is None else self.post_quant_conv(z))
+        return unfold(self.decoder(z if self.post_quant_conv is None else self.post_quant_conv(z)), self.folded)
 
 
 class SinusoidalTimesteps(nn.Module):
@@ -162,7 +181,7 @@ def encoder_stages(vae):
     for i in range(count):
 
         def down(m, h, i=i):
-            return m.encoder.down_blocks[i](m.encoder.conv_in(h) if i == 0 else h)
+            return m.encoder.down_blocks[i](m.encoder.conv_in(fold(h, m.folded)) if i == 0 else h)
 
         modules = ["encoder.conv_in"] * (i == 0) + [f"encoder.down_blocks.{i}"]
         stages.append(Stage(["x" if i == 0 else "h"], ["h"], modules, down))
@@ -186,7 +205,7 @@ def decoder_stages(vae):
 
     def last(m, h):
         d = m.decoder
-        return d.conv_out(d.conv_act(d.conv_norm_out(h)))
+        return unfold(d.conv_out(d.conv_act(d.conv_norm_out(h))), m.folded)
 
     return [*stages, Stage(["h"], ["image"], ["decoder.conv_norm_out", "decoder.conv_out"], last)]
 
@@ -359,7 +378,9 @@ def build_model(kind, config):
     if kind == "vae":
         from diffusers import AutoencoderKL
 
-        model = AutoencoderKL.from_config(dict(config))
+        model = AutoencoderKL.from_config({key: value for key, value in config.items() if key != "space_to_depth"})
+        if space_to_depth(config) > 1:
+            model.register_to_config(space_to_depth=space_to_depth(config))
     elif kind == "unet":
         from diffusers import UNet2DConditionModel
 
@@ -400,9 +421,9 @@ def graph_of(kind, model):
     """(module to trace, {method: example inputs}). The example sizes say nothing about the sizes allowed later."""
     assert_no_dropout(model)
     if kind == "vae":
-        factor, channels = 2 ** (len(model.config.block_out_channels) - 1), model.config.latent_channels
+        factor, channels = size_multiple(kind, model.config), model.config.latent_channels
         return VaeGraph(model), {
-            "encode": (torch.zeros(2, model.config.in_channels, 4 * factor, 6 * factor),),
+            "encode": (torch.zeros(2, image_channels(model.config), 4 * factor, 6 * factor),),
             "decode": (torch.zeros(2, channels, 4, 6),),
         }
     if kind == "unet":
@@ -416,10 +437,15 @@ def graph_of(kind, model):
     return model, {"forward": (torch.zeros(2, 3, 32, 48),)}
 
 
+def image_channels(config):
+    """Of the pictures that a VAE takes."""
+    return config["in_channels"] // space_to_depth(config) ** 2
+
+
 def size_multiple(kind, config):
     """Height and width of the input must be divisible by this."""
     if kind in ("vae", "unet"):
-        return 2 ** (len(config["block_out_channels"]) - 1)
+        return 2 ** (len(config["block_out_channels"]) - 1) * (space_to_depth(config) if kind == "vae" else 1)
     return None if kind == "glyph_encoder" else 16
 
 
@@ -429,7 +455,7 @@ def check_inputs(kind, config, generator):
     if kind == "vae":
         factor = size_multiple(kind, config)
         return {
-            "encode": (draw(3, config["in_channels"], 5 * factor, 9 * factor).clamp(-1, 1),),
+            "encode": (draw(3, image_channels(config), 5 * factor, 9 * factor).clamp(-1, 1),),
             "decode": (draw(3, config["latent_channels"], 5, 9),),
         }
     if kind == "unet":
@@ -447,9 +473,10 @@ def run_eager(kind, model, method, inputs):
     """The library's own forward, as a user of it would call it."""
     with torch.no_grad():
         if kind == "vae":
+            folded = space_to_depth(model.config)
             if method == "encode":
-                return model.encode(*inputs).latent_dist.parameters
-            return model.decode(*inputs, return_dict=False)[0]
+                return model.encode(fold(*inputs, folded)).latent_dist.parameters
+            return unfold(model.decode(*inputs, return_dict=False)[0], folded)
         if kind == "unet":
             return model(*inputs, return_dict=False)[0]
         if kind == "glyph_encoder":

@@ -2,6 +2,7 @@
 
 `tiny`  tests and the demo: trains in minutes on two CPU cores with 64x256 crops.
 `small` benchmarks and real training on one modest GPU.
+`document-small` lines of text on paper, on a CPU: few operations a pixel, no weights to begin with.
 `sd2`   the sizes of Stable Diffusion 2 inpainting and of TrOCR-large's encoder.
 
 Each entry is the keyword arguments of the library's own class: `vae` of diffusers' AutoencoderKL,
@@ -87,6 +88,46 @@ PRESETS = {
             "qkv_bias": False,
         },
         "vgg16": {"width": 1.0},
+    },
+    "document-small": {
+        "vae": {
+            "in_channels": 12,
+            "out_channels": 12,
+            # 2×2 pixels are one place of the first layer
+            "space_to_depth": 2,
+            "down_block_types": ["DownEncoderBlock2D"] * 2,
+            "up_block_types": ["UpDecoderBlock2D"] * 2,
+            "block_out_channels": [32, 64],
+            "layers_per_block": 1,
+            "latent_channels": 4,
+            "norm_num_groups": 8,
+            "sample_size": 64,
+            "scaling_factor": 1.0,
+            "mid_block_add_attention": False,
+        },
+        "unet": {
+            "sample_size": 16,
+            "in_channels": 9,
+            "out_channels": 4,
+            "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+            "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+            "block_out_channels": [64, 96, 160],
+            "layers_per_block": 1,
+            "attention_head_dim": [2, 3, 5],
+            "cross_attention_dim": 128,
+            "norm_num_groups": 16,
+            "use_linear_projection": True,
+        },
+        "glyph_encoder": {
+            "hidden_size": 128,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "intermediate_size": 256,
+            "image_size": [32, 256],
+            "patch_size": 8,
+            "qkv_bias": False,
+        },
+        "vgg16": {"width": 0.25},
     },
     "sd2": {
         "vae": {

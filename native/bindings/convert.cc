@@ -237,6 +237,7 @@ Batch batch_from_js(const Napi::Value& value, const std::string& path, bool pixe
   if (!batch.cached.defined() && (!pixels_optional || reader.has("images")))
     batch.images = byte_images(reader, "images", {size, height, width, 3});
   if (reader.has("masks")) batch.masks = byte_images(reader, "masks", {size, height, width});
+  if (reader.has("drafts")) batch.drafts = byte_images(reader, "drafts", {size, height, width, 3});
   if (reader.has("glyphs"))
     batch.glyphs =
         byte_images(reader, "glyphs", {size, reader.integer("glyphHeight"), reader.integer("glyphWidth"), 3});

@@ -98,7 +98,7 @@ Napi::Value PipelineWrap::generate(const Napi::CallbackInfo& info) {
           at::Tensor result;
           try {
             torch::NoGradGuard no_grad;
-            const PreparedBatch prepared = prepare(*batch, state->device);
+            const PreparedBatch prepared = prepare(*batch, state->device, at::MemoryFormat::ChannelsLast);
             require_images(prepared);
             const Autocast autocast(state->device, state->bf16 ? at::kBFloat16 : at::kFloat);
             auto noise = [&](at::IntArrayRef shape) {
@@ -107,8 +107,9 @@ Napi::Value PipelineWrap::generate(const Napi::CallbackInfo& info) {
               for (const uint64_t seed : *seeds) parts.push_back(normal_from_seed(mix(seed), shape.slice(1)));
               return at::stack(parts);
             };
-            const at::Tensor latents = state->model->sample(prepared.images, prepared.masks, prepared.glyphs, noise,
-                                                            sampling, state->runner->thread().abort_flag());
+            const at::Tensor latents =
+                state->model->sample({prepared.images, prepared.masks, prepared.drafts, prepared.glyphs}, noise,
+                                     sampling, state->runner->thread().abort_flag());
             result = latents_only ? latents.to(at::kCPU) : denormalise_images(state->model->decode(latents));
           } catch (...) {
             release(*state->runner);

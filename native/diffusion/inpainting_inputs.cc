@@ -12,10 +12,16 @@ namespace anonymizer {
 MaskedFill parse_masked_fill(const std::string& name) {
   if (name == "0") return MaskedFill::kZero;
   if (name == "-1") return MaskedFill::kMinusOne;
-  throw CodedError("ERR_INVALID_ARGUMENT", "masked_fill must be '0' or '-1', not '" + name + "'");
+  if (name == "draft") return MaskedFill::kDraft;
+  throw CodedError("ERR_INVALID_ARGUMENT", "masked_fill must be '0', '-1' or 'draft', not '" + name + "'");
 }
 
-at::Tensor mask_image(const at::Tensor& image, const at::Tensor& mask, MaskedFill fill) {
+at::Tensor mask_image(const at::Tensor& image, const at::Tensor& mask, MaskedFill fill, const at::Tensor& draft) {
+  if (fill == MaskedFill::kDraft) {
+    if (!draft.defined())
+      throw CodedError("ERR_INVALID_ARGUMENT", "This UNet takes drafts: the batch must hold one for each image");
+    return at::where(mask < 0.5, image, draft);
+  }
   const at::Tensor keep = (mask < 0.5).to(image.scalar_type());
   if (fill == MaskedFill::kZero) return image * keep;
   return (image + 1) * keep - 1;

@@ -58,8 +58,9 @@ at::Tensor InpaintingModel::decode(const at::Tensor& latents) {
   return vae_.run("decode", {latents / options_.scaling_factor}).to(at::kFloat);
 }
 
-at::Tensor InpaintingModel::masked_latents(const at::Tensor& images, const at::Tensor& masks) {
-  return encode(mask_image(images, masks, options_.masked_fill)).mean * options_.scaling_factor;
+at::Tensor InpaintingModel::masked_latents(const at::Tensor& images, const at::Tensor& masks,
+                                           const at::Tensor& drafts) {
+  return encode(mask_image(images, masks, options_.masked_fill, drafts)).mean * options_.scaling_factor;
 }
 
 at::Tensor InpaintingModel::glyph_states(const at::Tensor& glyphs) { return glyph_encoder_.run("forward", {glyphs}); }
@@ -74,13 +75,14 @@ at::Tensor InpaintingModel::predict(const at::Tensor& noisy, const at::Tensor& m
       .to(at::kFloat);
 }
 
-at::Tensor InpaintingModel::sample(const at::Tensor& images, const at::Tensor& masks, const at::Tensor& glyphs,
+at::Tensor InpaintingModel::sample(const SamplingInputs& inputs,
                                    const std::function<at::Tensor(at::IntArrayRef)>& noise,
                                    const SamplingOptions& options, const AbortFlag& abort) {
   torch::NoGradGuard no_grad;
   const std::unique_ptr<Sampler> sampler =
       make_sampler(options.sampler, schedule_, options.steps, options.strength, options_.prediction);
-  const at::Tensor masked = masked_latents(images, masks);
+  const auto& [images, masks, drafts, glyphs] = inputs;
+  const at::Tensor masked = masked_latents(images, masks, drafts);
   abort.check();
   const at::Tensor mask = mask_to_latents(masks, masked.size(2), masked.size(3));
   at::Tensor text = condition(glyphs);
@@ -92,7 +94,8 @@ at::Tensor InpaintingModel::sample(const at::Tensor& images, const at::Tensor& m
   if (options.strength < 1) {
     const at::Tensor start =
         at::full({batch}, sampler->timesteps().front(), at::TensorOptions().dtype(at::kLong).device(device_));
-    latents = schedule_.add_noise(encode(images).mean * options_.scaling_factor, latents, start);
+    const bool drafted = options_.masked_fill == MaskedFill::kDraft;
+    latents = schedule_.add_noise(drafted ? masked : encode(images).mean * options_.scaling_factor, latents, start);
   }
   const auto total = static_cast<int64_t>(sampler->timesteps().size());
   for (int64_t k = 0; k < total; ++k) {

@@ -46,6 +46,11 @@ struct SamplingOptions {
   std::function<void(int64_t done, int64_t total)> on_step;
 };
 
+// All float32; drafts undefined where the model takes none.
+struct SamplingInputs {
+  at::Tensor images, masks, drafts, glyphs;
+};
+
 class InpaintingModel {
  public:
   // Checks that conv_in takes 2·C+1 channels; ERR_MODEL_SHAPE otherwise.
@@ -55,8 +60,8 @@ class InpaintingModel {
   Posterior encode(const at::Tensor& images);
   // scaled latents → images [B, 3, H, W]
   at::Tensor decode(const at::Tensor& latents);
-  // Scaled latents of the masked image (the posterior's mean: no noise in a condition).
-  at::Tensor masked_latents(const at::Tensor& images, const at::Tensor& masks);
+  // Scaled latents of the masked image (the posterior's mean: no noise in a condition). drafts: for MaskedFill::kDraft.
+  at::Tensor masked_latents(const at::Tensor& images, const at::Tensor& masks, const at::Tensor& drafts = {});
   // glyphs [B, 3, Hg, Wg] in [-1, 1] → [B, S, D]
   at::Tensor condition(const at::Tensor& glyphs) { return project(glyph_states(glyphs)); }
   // The encoder's last hidden state, [B, S, D of the encoder].
@@ -65,10 +70,10 @@ class InpaintingModel {
   at::Tensor project(const at::Tensor& states) const;
   at::Tensor predict(const at::Tensor& noisy, const at::Tensor& mask, const at::Tensor& masked,
                      const at::Tensor& timesteps, const at::Tensor& condition);
-  // noise: float32 [B, C, h, w] on any device. Returns scaled latents.
-  at::Tensor sample(const at::Tensor& images, const at::Tensor& masks, const at::Tensor& glyphs,
-                    const std::function<at::Tensor(at::IntArrayRef)>& noise, const SamplingOptions& options,
-                    const AbortFlag& abort);
+  // noise: float32 [B, C, h, w] on any device. Returns scaled latents. A strength below 1 begins with what stands in
+  // the masked image, a draft, where the model takes drafts, and else with the image.
+  at::Tensor sample(const SamplingInputs& inputs, const std::function<at::Tensor(at::IntArrayRef)>& noise,
+                    const SamplingOptions& options, const AbortFlag& abort);
 
   ScriptModule& unet() { return unet_; }
   ScriptModule& glyph_encoder() { return glyph_encoder_; }

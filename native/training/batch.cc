@@ -11,11 +11,10 @@
 
 namespace anonymizer {
 
-at::Tensor normalise_images(const at::Tensor& images, c10::Device device) {
-  // Contiguous NCHW: channels_last is slower for training on a CPU.
+at::Tensor normalise_images(const at::Tensor& images, c10::Device device, at::MemoryFormat format) {
   const at::Tensor moved = images.to(device).permute({0, 3, 1, 2});
-  if (moved.scalar_type() == at::kByte) return moved.to(at::kFloat).contiguous().div_(127.5).sub_(1.0);
-  return moved.to(at::kFloat).contiguous();
+  if (moved.scalar_type() == at::kByte) return moved.to(at::kFloat).contiguous(format).div_(127.5).sub_(1.0);
+  return moved.to(at::kFloat).contiguous(format);
 }
 
 at::Tensor denormalise_images(const at::Tensor& images) {
@@ -30,7 +29,7 @@ at::Tensor denormalise_images(const at::Tensor& images) {
       .to(at::kCPU);
 }
 
-PreparedBatch prepare(const Batch& batch, c10::Device device) {
+PreparedBatch prepare(const Batch& batch, c10::Device device, at::MemoryFormat format) {
   at::NoGradGuard no_grad;
   PreparedBatch result;
   result.ids = batch.ids;
@@ -38,7 +37,8 @@ PreparedBatch prepare(const Batch& batch, c10::Device device) {
   result.height = batch.height;
   result.width = batch.width;
   result.device = device;
-  if (batch.images.defined()) result.images = normalise_images(batch.images, device);
+  result.format = format;
+  if (batch.images.defined()) result.images = normalise_images(batch.images, device, format);
   if (batch.images.defined() && batch.images.is_floating_point()) {
     const at::Tensor finite = result.images.isfinite().flatten(1).all(1).to(at::kCPU);
     for (int64_t i = 0; i < finite.size(0); ++i) {
@@ -49,8 +49,9 @@ PreparedBatch prepare(const Batch& batch, c10::Device device) {
       }
     }
   }
+  if (batch.drafts.defined()) result.drafts = normalise_images(batch.drafts, device, format);
   if (batch.masks.defined()) result.masks = batch.masks.to(device).unsqueeze(1).ge(1).to(at::kFloat);
-  if (batch.glyphs.defined()) result.glyphs = normalise_images(batch.glyphs, device);
+  if (batch.glyphs.defined()) result.glyphs = normalise_images(batch.glyphs, device, format);
   auto move = [&](const at::Tensor& t) { return t.defined() ? t.to(device) : t; };
   result.posterior_noise = move(batch.posterior_noise);
   result.noise = move(batch.noise);
@@ -88,7 +89,11 @@ void augment(PreparedBatch& batch, const AugmentOptions& options, const StepCont
       values[i][1][1] = static_cast<float>(std::cos(angle));
     }
     const at::Tensor grid = at::affine_grid_generator(theta.to(device), batch.images.sizes(), /*align_corners=*/false);
-    batch.images = at::grid_sampler(batch.images, grid, /*bilinear*/ 0, /*border*/ 1, /*align_corners=*/false);
+    auto rotate = [&](const at::Tensor& t) {
+      return at::grid_sampler(t, grid, /*bilinear*/ 0, /*border*/ 1, /*align_corners=*/false).contiguous(batch.format);
+    };
+    batch.images = rotate(batch.images);
+    if (batch.drafts.defined()) batch.drafts = rotate(batch.drafts);
     if (batch.masks.defined())
       batch.masks = at::grid_sampler(batch.masks, grid, /*nearest*/ 1, /*zeros*/ 0, /*align_corners=*/false);
   }
@@ -104,10 +109,15 @@ void augment(PreparedBatch& batch, const AugmentOptions& options, const StepCont
     brightness = brightness.to(device);
     contrast = contrast.to(device);
     const at::Tensor luma = at::tensor({0.2989, 0.587, 0.114}, host).reshape({1, 3, 1, 1}).to(device);
-    at::Tensor unit = ((batch.images + 1) / 2 * brightness).clamp(0, 1);
+    auto brighten = [&](const at::Tensor& t) { return ((t + 1) / 2 * brightness).clamp(0, 1); };
+    const at::Tensor unit = brighten(batch.images);
     const at::Tensor grey_mean = (unit * luma).sum(1, true).mean({2, 3}, true);
-    unit = (contrast * unit + (1 - contrast) * grey_mean).clamp(0, 1);
-    batch.images = unit * 2 - 1;
+    auto contrasted = [&](const at::Tensor& t) {
+      return (contrast * t + (1 - contrast) * grey_mean).clamp(0, 1) * 2 - 1;
+    };
+    batch.images = contrasted(unit);
+    // By the image's mean, so that a draft goes on being the image outside the mask.
+    if (batch.drafts.defined()) batch.drafts = contrasted(brighten(batch.drafts));
   }
 }
 

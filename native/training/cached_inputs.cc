@@ -36,7 +36,8 @@ CachedInputs UnetObjective::encode(const PreparedBatch& batch) {
     const Posterior posterior = model_.encode(batch.images);
     result.mean = posterior.mean.contiguous();
     result.logvar = posterior.logvar.contiguous();
-    result.masked = model_.encode(mask_image(batch.images, batch.masks, options_.model.masked_fill)).mean.contiguous();
+    const at::Tensor masked = mask_image(batch.images, batch.masks, options_.model.masked_fill, batch.drafts);
+    result.masked = model_.encode(masked).mean.contiguous();
     result.mask = mask_to_latents(batch.masks, result.mean.size(2), result.mean.size(3)).to(at::kByte);
   }
   if (batch.glyphs.defined()) result.glyphs = model_.glyph_states(batch.glyphs).contiguous();
@@ -47,14 +48,15 @@ at::Tensor UnetObjective::blank_latents(int64_t height, int64_t width) {
   at::Tensor& known = blank_latents_[{height, width}];
   if (!known.defined()) {
     const auto options = at::TensorOptions().dtype(at::kFloat).device(device_);
-    known = model_.masked_latents(at::zeros({1, 3, height, width}, options), at::ones({1, 1, height, width}, options));
+    const at::Tensor grey = at::zeros({1, 3, height, width}, options);
+    known = model_.masked_latents(grey, at::ones({1, 1, height, width}, options), grey);
   }
   return known;
 }
 
 CachedInputs Trainer::encode(const Batch& batch) {
   torch::NoGradGuard no_grad;
-  PreparedBatch prepared = prepare(batch, options_.device);
+  PreparedBatch prepared = prepare(batch, options_.device, options_.format());
   augment(prepared, options_.augment, context(0));
   abort_.check();
   const Autocast autocast(options_.device, options_.precision);

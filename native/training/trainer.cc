@@ -136,7 +136,7 @@ int64_t Trainer::agree_on_samples(const std::vector<Batch>& batches, uint64_t gl
   agreed_ = {global_step, static_cast<int64_t>(data[kSamples])};
   if (unusable) {
     agreed_.reset();
-    for (const auto& batch : batches) prepare(batch, options_.device);
+    for (const auto& batch : batches) prepare(batch, options_.device, options_.format());
   }
   return agreed_->second;
 }
@@ -158,7 +158,7 @@ StepResult Trainer::step(const std::vector<Batch>& batches, uint64_t global_step
   std::vector<at::Tensor> totals;
   for (const auto& batch : batches) {
     abort_.check();
-    PreparedBatch prepared = prepare(batch, options_.device);
+    PreparedBatch prepared = prepare(batch, options_.device, options_.format());
     augment(prepared, options_.augment, context(global_step));
     // Weighted by its share of the samples, so that unequal micro-batches add up to the joined batch exactly.
     const double share = static_cast<double>(batch.size()) / static_cast<double>(samples);
@@ -254,14 +254,14 @@ void Trainer::not_finite(uint64_t global_step, const std::vector<std::string>& n
 
 std::vector<std::pair<std::string, double>> Trainer::compute_loss(const Batch& batch, uint64_t global_step) {
   torch::NoGradGuard no_grad;
-  const Loss loss = loss_of(prepare(batch, options_.device), global_step);
+  const Loss loss = loss_of(prepare(batch, options_.device, options_.format()), global_step);
   std::vector<std::pair<std::string, double>> result{{"total", loss.total.item<double>()}};
   for (const auto& term : loss.terms) result.emplace_back(term.name, term.value.item<double>());
   return result;
 }
 
 std::vector<std::pair<std::string, double>> Trainer::gradient_norms(const Batch& batch, uint64_t global_step) {
-  const Loss loss = loss_of(prepare(batch, options_.device), global_step);
+  const Loss loss = loss_of(prepare(batch, options_.device, options_.format()), global_step);
   std::vector<std::pair<std::string, double>> result;
   for (const auto& term : loss.terms) {
     abort_.check();
@@ -280,7 +280,7 @@ std::vector<std::pair<std::string, double>> Trainer::gradient_norms(const Batch&
 
 std::vector<NamedTensor> Trainer::gradients(const Batch& batch, uint64_t global_step) {
   optimizer_->zero_grad();
-  const Loss loss = loss_of(prepare(batch, options_.device), global_step);
+  const Loss loss = loss_of(prepare(batch, options_.device, options_.format()), global_step);
   loss.total.backward();
   std::vector<NamedTensor> result;
   const auto& values = optimizer_->gradients();
@@ -293,7 +293,7 @@ std::vector<NamedTensor> Trainer::gradients(const Batch& batch, uint64_t global_
 at::Tensor Trainer::preview(const Batch& batch, int64_t steps, bool use_ema) {
   torch::NoGradGuard no_grad;
   const EmaScope scope(optimizer_->parameters(), use_ema && ema_ ? &*ema_ : nullptr);
-  const PreparedBatch prepared = prepare(batch, options_.device);
+  const PreparedBatch prepared = prepare(batch, options_.device, options_.format());
   const Autocast autocast(options_.device, options_.precision);
   return denormalise_images(objective_->preview(prepared, steps, context(0), abort_));
 }
@@ -309,7 +309,7 @@ std::vector<NamedTensor> Trainer::optimizer_state() const {
 LatentSums Trainer::latent_sums(const Batch& batch, bool use_ema) {
   torch::NoGradGuard no_grad;
   const EmaScope scope(optimizer_->parameters(), use_ema && ema_ ? &*ema_ : nullptr);
-  const PreparedBatch prepared = prepare(batch, options_.device);
+  const PreparedBatch prepared = prepare(batch, options_.device, options_.format());
   const Autocast autocast(options_.device, options_.precision);
   return objective_->latent_sums(prepared);
 }

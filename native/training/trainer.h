@@ -30,6 +30,10 @@ struct TrainerOptions {
   int64_t bucket_bytes = 25 << 20;
   // ZeRO stage 1: the optimizer's state is spread over the ranks.
   bool shard_optimizer = false;
+
+  at::MemoryFormat format() const {
+    return channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+  }
 };
 
 struct StepResult {

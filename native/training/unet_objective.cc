@@ -88,7 +88,9 @@ Loss UnetObjective::loss(const PreparedBatch& batch, const StepContext& context)
       latent_mask = at::maximum(batch.cached.mask.to(at::kFloat), full);
     } else {
       const at::Tensor masks = at::maximum(batch.masks, full);
-      masked = model_.masked_latents(batch.images, masks);
+      // A sample with everything masked goes without its draft.
+      const at::Tensor drafts = batch.drafts.defined() ? batch.drafts * (1 - full) : batch.drafts;
+      masked = model_.masked_latents(batch.images, masks, drafts);
       latent_mask = mask_to_latents(masks, latents.size(2), latents.size(3));
     }
   }
@@ -118,7 +120,7 @@ at::Tensor UnetObjective::preview(const PreparedBatch& batch, int64_t steps, con
   SamplingOptions options;
   options.steps = steps;
   auto noise = [&](at::IntArrayRef shape) { return batch_noise(batch.noise, batch, context, Purpose::kNoise, shape); };
-  return model_.decode(model_.sample(batch.images, batch.masks, batch.glyphs, noise, options, abort));
+  return model_.decode(model_.sample({batch.images, batch.masks, batch.drafts, batch.glyphs}, noise, options, abort));
 }
 
 }  // namespace anonymizer

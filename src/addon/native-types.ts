@@ -78,7 +78,7 @@ export interface UnetLossOptions {
   readonly snrGamma: number;
   /** Weight of the masked region; 1 = plain mean. */
   readonly maskedWeight: number;
-  readonly maskedFill: "0" | "-1";
+  readonly maskedFill: MaskedFill;
   readonly conditionDropout: number;
   readonly fullMaskShare: number;
   readonly scalingFactor: number;
@@ -197,6 +197,9 @@ export interface NativeCachedInputs {
   readonly glyphs?: HostTensor;
 }
 
+/** What stands under the mask of the masked image: a value, or the text roughly drawn. */
+export type MaskedFill = "0" | "-1" | "draft";
+
 export interface NativeBatch {
   readonly ids: BigUint64Array;
   /** uint8 [B, height, width, 3], or float32 of the same shape in [-1, 1]. Not looked at where `cached` is given. */
@@ -205,6 +208,8 @@ export interface NativeBatch {
   readonly width: number;
   /** uint8 [B, height, width]. */
   readonly masks?: Uint8Array;
+  /** uint8 [B, height, width, 3]; needed where `maskedFill` is "draft". */
+  readonly drafts?: Uint8Array;
   /** uint8 [B, glyphHeight, glyphWidth, 3]. */
   readonly glyphs?: Uint8Array;
   readonly glyphHeight?: number;
@@ -314,7 +319,7 @@ export interface NativePipelineOptions {
   readonly unet: ModelFiles;
   readonly glyphEncoder: ModelFiles;
   readonly textProjection?: { readonly inputWidth: number; readonly outputWidth: number; readonly weights: string };
-  readonly maskedFill: "0" | "-1";
+  readonly maskedFill: MaskedFill;
   readonly scalingFactor: number;
   readonly predictionType: "epsilon" | "v_prediction";
   /** Merged into the UNet. ERR_ADAPTER where they don't fit. */

@@ -202,7 +202,7 @@ const common = (defaults: { batch: number; accumulate: number; steps: number; em
   memory_format: z
     .enum(["auto", "contiguous", "channels_last"])
     .default("auto")
-    .describe("Order of convolution weights; auto = channels_last on CUDA only."),
+    .describe("Order of images and convolution weights in memory; auto = channels_last on CUDA and in fp32."),
   device: z
     .string()
     .regex(/^(auto|cpu|cuda(:\d+)?)$/, "must be auto, cpu, cuda or cuda:N")
@@ -425,9 +425,11 @@ export const unetTrainerSchema = z
           .default(1)
           .describe("Weight of the repainted region; 1 = plain mean."),
         masked_fill: z
-          .literal([0, -1])
+          .literal([0, -1, "draft"])
           .default(0)
-          .describe("Value under the mask of the masked image: 0 for SD2 weights, -1 for DiffUTE weights."),
+          .describe(
+            "What stands under the mask of the masked image: the value 0 for SD2 weights, -1 for DiffUTE weights; draft = the text roughly drawn, which the UNet restyles instead of spelling it.",
+          ),
         condition_dropout: share.default(0.1).describe("Share of samples trained without condition, for guidance."),
         full_mask_share: share.default(0.25).describe("Share of samples with everything masked."),
         offset_noise: share.default(0).describe("Strength of noise that is the same over an image; 0.1 is usual."),

@@ -13,6 +13,8 @@ export interface TrainingBatch {
   readonly width: number;
   /** uint8 [B, height, width], 1 = repaint; for the UNet only. */
   readonly masks?: Uint8Array;
+  /** As images, with the text under the mask roughly drawn; only where the UNet takes drafts. */
+  readonly drafts?: Uint8Array;
   /** uint8 [B, glyphHeight, glyphWidth, 3], the text under the mask as black on white; for the UNet only. */
   readonly glyphs?: Uint8Array;
   readonly glyphHeight?: number;

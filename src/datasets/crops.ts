@@ -9,6 +9,7 @@ import sharp from "sharp";
 import { type Box, boxHeight, boxWidth, clipBox, growBox, type Size, uniteBoxes } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { codedError } from "../errors.ts";
+import { drawTrainingDraft } from "../ink/draft.ts";
 import type { Random } from "../random/random.ts";
 import type { Region, RegionWord } from "./manifest-types.ts";
 import { textHeight } from "./text-geometry.ts";
@@ -32,6 +33,8 @@ export interface Crop {
   readonly image: Uint8Array;
   /** height × width, 1 = repaint. */
   readonly mask: Uint8Array;
+  /** As `image`, with the text roughly drawn where the mask is 1; only where drafts were asked for. */
+  readonly draft?: Uint8Array;
   readonly text: string;
 }
 
@@ -118,10 +121,18 @@ function place(from: number, to: number, length: number, page: number, random: R
   return low >= high ? Math.round((low + high) / 2) : random.int(low, high);
 }
 
-/** Cuts the planned window out of the page and brings it to the crop's size. */
-export async function renderCrop(page: RasterImage, plan: CropPlan, size: CropSize): Promise<Crop> {
-  const cut = cutWindow(page, plan.window);
-  return { image: await resize(cut, size), mask: drawMask(plan, size), text: plan.text };
+/** Cuts the planned window out of the page and brings it to the crop's size. `drafts`: what a draft is drawn by. */
+export async function renderCrop(page: RasterImage, plan: CropPlan, size: CropSize, drafts?: Random): Promise<Crop> {
+  const image = await resize(cutWindow(page, plan.window), size);
+  const crop = { image, mask: drawMask(plan, size), text: plan.text };
+  if (drafts === undefined) return crop;
+  const request = {
+    image: { data: image, width: size.width, height: size.height },
+    mask: maskBox(plan, size),
+    textBox: clipBox(textInCrop(plan, size), size),
+    text: plan.text,
+  };
+  return { ...crop, draft: drawTrainingDraft(request, drafts) };
 }
 
 /** The window's pixels; what lies beyond the page has the paper's colour at that edge. */
@@ -177,19 +188,22 @@ async function resize(cut: RasterImage, size: Size): Promise<Uint8Array> {
     .toBuffer();
 }
 
-/** 1 inside the text's box in the crop, grown by 4 % of the crop's height (at least a pixel) and to the mask's grid. */
-export function drawMask({ window, textBox }: CropPlan, size: CropSize): Uint8Array {
+function textInCrop({ window, textBox }: CropPlan, size: Size): Box {
   const scaleX = size.width / boxWidth(window);
   const scaleY = size.height / boxHeight(window);
-  const grid = size.maskGrid ?? 1;
-  const inCrop: Box = [
+  return [
     (textBox[0] - window[0]) * scaleX,
     (textBox[1] - window[1]) * scaleY,
     (textBox[2] - window[0]) * scaleX,
     (textBox[3] - window[1]) * scaleY,
   ];
-  const grown = growBox(inCrop, Math.max(1, 0.04 * size.height));
-  const [x0, y0, x1, y1] = clipBox(
+}
+
+/** The text's box in the crop, grown by 4 % of the crop's height (at least a pixel) and to the mask's grid. */
+function maskBox(plan: CropPlan, size: CropSize): Box {
+  const grid = size.maskGrid ?? 1;
+  const grown = growBox(textInCrop(plan, size), Math.max(1, 0.04 * size.height));
+  return clipBox(
     [
       Math.floor(grown[0] / grid) * grid,
       Math.floor(grown[1] / grid) * grid,
@@ -198,6 +212,11 @@ export function drawMask({ window, textBox }: CropPlan, size: CropSize): Uint8Ar
     ],
     size,
   );
+}
+
+/** 1 inside the mask's box. */
+export function drawMask(plan: CropPlan, size: CropSize): Uint8Array {
+  const [x0, y0, x1, y1] = maskBox(plan, size);
   const mask = new Uint8Array(size.width * size.height);
   for (let y = y0; y < y1; y++) mask.fill(1, y * size.width + x0, y * size.width + x1);
   return mask;

@@ -33,6 +33,8 @@ export interface LoaderOptions {
   readonly batchStride?: number;
   /** Whether batches carry masks. */
   readonly masks: boolean;
+  /** Whether they carry drafts of the texts under the masks; default false. */
+  readonly drafts?: boolean;
   /** Mask edges go outwards to multiples of this many pixels (8: whole latents); default 1. */
   readonly maskGrid?: number;
   /** Shapes of the crops in place of height and width, narrow to wide: `bucketSizes`. A batch has one of them. */
@@ -241,7 +243,7 @@ class Loader implements BatchLoader {
   }
 
   #join({ height, width }: Size, samples: readonly Sample[]): TrainingBatch {
-    const { batchSize, glyph, masks, variants } = this.#options;
+    const { batchSize, glyph, masks, drafts, variants } = this.#options;
     const cached = samples.flatMap((sample) => sample.cached ?? []);
     const crops = samples.flatMap((sample) => sample.crop ?? []);
     const glyphs = samples.flatMap((sample) => sample.glyph?.data ?? []);
@@ -254,6 +256,7 @@ class Loader implements BatchLoader {
       width,
       texts: samples.map((sample) => sample.text),
       ...(masks && crops.length > 0 ? { masks: concatenate(crops.map((crop) => crop.mask)) } : {}),
+      ...(drafts && crops.length > 0 ? { drafts: concatenate(crops.map((crop) => crop.draft!)) } : {}),
       ...(cached.length === 0 ? {} : { cached: joinCached(cached) }),
       ...(variants === undefined
         ? {}
@@ -289,12 +292,13 @@ class Loader implements BatchLoader {
   }
 
   async #make(index: number, shape: Size, position: number, epoch: number): Promise<Omit<Sample, "skipped">> {
-    const { seed, glyph, cache, variants } = this.#options;
+    const { seed, glyph, cache, variants, drafts } = this.#options;
     const sample = this.#dataset.samples[index]!;
     const { id } = sample;
     const variant = variants === undefined ? undefined : variantAt(id, epoch, variants);
     const size: CropSize = { ...shape, maskGrid: this.#maskGrid };
-    const crop = (): Promise<Crop> => this.#renderer.crop(sample, size, cropRandom(seed, id, position, variant));
+    const crop = (): Promise<Crop> =>
+      this.#renderer.crop(sample, size, cropRandom(seed, id, position, variant), drafts);
     const drawn = (text: string): RasterImage | undefined =>
       glyph === undefined ? undefined : renderGlyphImage(text, glyph);
     if (cache === undefined || variant === undefined) {

@@ -31,11 +31,12 @@ export class SampleRenderer {
     this.#pages = new PageCache(cacheBytes);
   }
 
-  /** @throws UnusableSample: the page is damaged or gone, no word fits … */
-  crop({ record, region }: DatasetSample, size: CropSize, random: Random): Promise<Crop> {
+  /** With a draft where `drafts` is true. @throws UnusableSample: the page is damaged or gone, no word fits … */
+  crop({ record, region }: DatasetSample, size: CropSize, random: Random, drafts = false): Promise<Crop> {
     return orUnusable(async () => {
       const page = await this.#page(record);
-      return renderCrop(page, planCrop(page, this.#dataset.records[record]!.regions[region]!, size, random), size);
+      const plan = planCrop(page, this.#dataset.records[record]!.regions[region]!, size, random);
+      return renderCrop(page, plan, size, drafts ? random.fork("draft") : undefined);
     });
   }
 

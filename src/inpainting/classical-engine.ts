@@ -5,16 +5,16 @@
 import { type Box, clipBox, roundOut } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { codedError } from "../errors.ts";
+import { type InkAnalysis, inkAnalysis } from "../ink/ink.ts";
+import { measuringFactor, type Plane, shrinkLargeImage } from "../ink/planes.ts";
 import { createPacer, inSlices, type Pacer } from "../pacer.ts";
 import { Random } from "../random/random.ts";
 import { defaultFace } from "../rendering/fonts.ts";
 import { measureText } from "../rendering/text.ts";
 import type { TextFit } from "./fit-candidate.ts";
-import { type InkAnalysis, inkAnalysis } from "./ink.ts";
 import { measureStyle } from "./ink-style.ts";
 import { type EmptyPaper, paintPaper } from "./paper-texture.ts";
 import type { Patch, PatchEngine, PatchResult } from "./patch.ts";
-import { measuringFactor, type Plane, shrinkLargeImage } from "./planes.ts";
 import { findRuledLines, markRuledLines } from "./ruled-lines.ts";
 import { commonSizes, patchesByLine, resized } from "./sizes-along-lines.ts";
 import { drawText } from "./text-drawing.ts";

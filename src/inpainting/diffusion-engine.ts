@@ -4,6 +4,7 @@ import type { SamplerName } from "../addon/samplers.ts";
 import { boxHeight } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { throwIfAborted } from "../errors.ts";
+import { createClassicalEngine } from "./classical-engine.ts";
 import { InpaintingPipeline, type InpaintingPipelineOptions, type InpaintingRequest } from "./inpainting-pipeline.ts";
 import type { GenerateOptions, Patch, PatchEngine, PatchResult } from "./patch.ts";
 import { bucketed } from "./patches.ts";
@@ -42,33 +43,41 @@ interface Placement {
 /**
  * Only the patch's own area is computed: it is scaled so that its text has the height the model was trained with (and no
  * more than four times its own), put on a canvas that is as high as that takes and as wide as a multiple of its height,
- * and brought back to page pixels afterwards. Canvases of one size run together.
+ * and brought back to page pixels afterwards. Canvases of one size run together. A UNet that takes drafts gets what
+ * the classical engine drew.
  *
  * Rejects like InpaintingPipeline.create.
  */
 export async function createDiffusionEngine(options: DiffusionEngineOptions): Promise<PatchEngine> {
   const pipeline = await InpaintingPipeline.create(options);
+  const drafter = pipeline.takesDrafts ? createClassicalEngine() : undefined;
   return {
     name: "diffusion",
-    generate: (patches, generateOptions) => generate(pipeline, options, patches, generateOptions),
-    close: () => pipeline.close(),
+    generate: (patches, generateOptions) => generate(pipeline, drafter, options, patches, generateOptions),
+    async close() {
+      await drafter?.close();
+      await pipeline.close();
+    },
   };
 }
 
 async function generate(
   pipeline: InpaintingPipeline,
+  drafter: PatchEngine | undefined,
   options: DiffusionEngineOptions,
   patches: readonly Patch[],
   { signal, onProgress }: GenerateOptions = {},
 ): Promise<PatchResult[]> {
   const height = pipeline.trainedSize?.height ?? defaultHeight;
   const placements = patches.map((patch) => place(patch, height, pipeline.sizeMultiple));
+  const drafts = await drafter?.generate(patches, signal === undefined ? {} : { signal });
   const requests: InpaintingRequest[] = [];
   for (const [index, patch] of patches.entries()) {
     throwIfAborted(signal);
     requests.push({
       image: await toCanvas(patch.image, placements[index]!),
       mask: canvasMask(patch, placements[index]!),
+      ...(drafts === undefined ? {} : { draft: await toCanvas(drafts[index]!.image, placements[index]!) }),
       text: patch.text,
       seed: patch.seed,
     });

@@ -39,6 +39,8 @@ export interface InpaintingRequest {
   readonly image: RasterImage;
   /** width × height values, 1 = repaint. */
   readonly mask: Uint8Array;
+  /** The image with `text` roughly drawn where the mask is 1; needed by a UNet that takes drafts, ignored by others. */
+  readonly draft?: RasterImage;
   /** What the masked region is to read. */
   readonly text: string;
   /** The same seed gives the same pixels. */
@@ -52,7 +54,10 @@ export interface SamplingOptions {
   readonly steps?: number;
   /** Classifier-free guidance (Ho & Salimans 2022); 1 (default) = none. */
   readonly guidanceScale?: number;
-  /** Share of the noise that is put on, in (0, 1]; 1 (default) starts from pure noise. */
+  /**
+   * Share of the noise that is put on, in (0, 1]; 1 (default) starts from pure noise, less from the draft where the UNet
+   * takes drafts and else from the image.
+   */
   readonly strength?: number;
   readonly signal?: AbortSignal;
   /** Called after every sampling step of every batch with finished and total steps. */
@@ -78,6 +83,8 @@ export class InpaintingPipeline {
   /** Crop size the UNet was trained with, where its metadata says so. */
   readonly trainedSize: { readonly height: number; readonly width: number } | undefined;
 
+  /** Whether requests need drafts. */
+  readonly takesDrafts: boolean;
   /** SHA-256 of each adapter's file, in the order of `adapters`. */
   readonly adapterSha256: readonly string[];
 
@@ -96,6 +103,7 @@ export class InpaintingPipeline {
     this.device = device;
     this.unetSha256 = parts.unet.metadata.sha256[weightsFile] ?? "";
     this.trainedSize = trainedSize(parts.unet);
+    this.takesDrafts = facts?.maskedFill === "draft";
     this.adapterSha256 = adapterSha256;
   }
 
@@ -199,13 +207,21 @@ export class InpaintingPipeline {
     await this.#native.close();
   }
 
-  #check({ image, mask }: InpaintingRequest, index: number): void {
+  #check({ image, mask, draft }: InpaintingRequest, index: number): void {
     const { width, height } = image;
     const fits = width % this.sizeMultiple === 0 && height % this.sizeMultiple === 0 && width > 0 && height > 0;
     if (!fits || mask.length !== width * height || image.data.length !== width * height * 3) {
       throw codedError(
         "ERR_INVALID_ARGUMENT",
         `Request ${index}: the image is ${width}×${height} px with a mask of ${mask.length} values; sides must be multiples of ${this.sizeMultiple} and the mask one value a pixel`,
+      );
+    }
+    if (!this.takesDrafts) return;
+    if (draft?.width !== width || draft.height !== height || draft.data.length !== image.data.length) {
+      const given = draft === undefined ? "none" : `one of ${draft.width}×${draft.height} px`;
+      throw codedError(
+        "ERR_INVALID_ARGUMENT",
+        `Request ${index}: this UNet takes drafts as large as the image (${width}×${height} px), not ${given}`,
       );
     }
   }
@@ -230,8 +246,10 @@ export class InpaintingPipeline {
     const images = new Uint8Array(requests.length * width * height * 3);
     const masks = new Uint8Array(requests.length * width * height);
     const glyphs = new Uint8Array(requests.length * glyphBytes);
-    requests.forEach(({ image, mask, text }, k) => {
+    const drafts = this.takesDrafts ? new Uint8Array(images.length) : undefined;
+    requests.forEach(({ image, mask, draft, text }, k) => {
       images.set(image.data, k * width * height * 3);
+      drafts?.set(draft!.data, k * width * height * 3);
       masks.set(mask, k * width * height);
       glyphs.set(renderGlyphImage(text, this.#glyph).data, k * glyphBytes);
     });
@@ -241,6 +259,7 @@ export class InpaintingPipeline {
       height,
       width,
       masks,
+      ...(drafts === undefined ? {} : { drafts }),
       glyphs,
       glyphHeight: this.#glyph.height,
       glyphWidth: this.#glyph.width,

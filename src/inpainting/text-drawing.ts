@@ -1,5 +1,6 @@
 /** Puts ink on paper: a text in the type, weight, softness, colour and grain of an old one. */
 
+import { blurPlane, createPlane, type Plane } from "../ink/planes.ts";
 import type { Pacer } from "../pacer.ts";
 import type { Random } from "../random/random.ts";
 import { coveringFace } from "../rendering/fonts.ts";
@@ -7,7 +8,6 @@ import { drawPlane, type TextFit } from "./fit-candidate.ts";
 import type { InkStyle } from "./ink-style.ts";
 import type { EmptyPaper } from "./paper-texture.ts";
 import type { Patch } from "./patch.ts";
-import { blurPlane, createPlane, type Plane } from "./planes.ts";
 import { type Layout, layoutText } from "./text-layout.ts";
 
 /** Where the plane that fit and style were measured on lies in the mask, in pixels of the mask. */

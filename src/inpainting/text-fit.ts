@@ -3,12 +3,12 @@
  * and compared with the ink on the paper; the best ones are then adjusted until they lie on it as well as they can.
  */
 
+import { estimateSlope, type InkEdges, inkEdges } from "../ink/ink-edges.ts";
+import { blurPlane, type Plane, shrinkPlane } from "../ink/planes.ts";
 import type { Pacer } from "../pacer.ts";
 import { coversText, type FontFace, fontFaces } from "../rendering/fonts.ts";
 import { type Candidate, solve, spacingRange, type TextFit, toFit } from "./fit-candidate.ts";
 import { createJudge, type Judge } from "./fit-judge.ts";
-import { estimateSlope, type InkEdges, inkEdges } from "./ink-edges.ts";
-import { blurPlane, type Plane, shrinkPlane } from "./planes.ts";
 
 /** The comparison is made at about this line height; more costs time and decides nothing. */
 const comparedHeight = 20;

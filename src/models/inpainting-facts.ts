@@ -1,8 +1,10 @@
+import type { MaskedFill } from "../addon/native-types.ts";
+
 /** What the diffusion engine has to know about how a UNet was trained; `inpainting` in its `metadata.json`. */
 export interface InpaintingFacts {
   readonly predictionType: "epsilon" | "v_prediction";
-  /** Value under the mask of the masked image. */
-  readonly maskedFill: "0" | "-1";
+  /** What stands under the mask of the masked image. */
+  readonly maskedFill: MaskedFill;
   /** Factor on the VAE's latents. */
   readonly scalingFactor: number;
   readonly glyph: { readonly height: number; readonly width: number; readonly fit: "pad" | "squash" };

@@ -198,7 +198,8 @@ export function sizeMultiple(folder: ModelFolder): number {
       details: { path: folder.path },
     });
   }
-  return 2 ** (blocks.length - 1);
+  const folded = folder.config["space_to_depth"];
+  return 2 ** (blocks.length - 1) * (typeof folded === "number" ? folded : 1);
 }
 
 /**

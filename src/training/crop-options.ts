@@ -7,7 +7,7 @@ import { requiredMultiple, type TrainingModels } from "./training-plan.ts";
 
 export type CropOptions = Pick<
   LoaderOptions,
-  "height" | "width" | "seed" | "masks" | "maskGrid" | "glyph" | "buckets" | "variants"
+  "height" | "width" | "seed" | "masks" | "drafts" | "maskGrid" | "glyph" | "buckets" | "variants"
 >;
 
 /** Throws ERR_CONFIG_INVALID when `data.buckets` asks for shapes that there are not. */
@@ -25,6 +25,7 @@ export function cropOptions(config: TrainerConfig, models: TrainingModels): Crop
   return {
     ...common,
     masks: true,
+    drafts: config.loss.masked_fill === "draft",
     // A mask that ends inside a latent would leave part of the old text under it unmasked.
     maskGrid: sizeMultiple(models.vae!),
     glyph: glyphOptions(config, models),

@@ -21,6 +21,7 @@ import type { Crop } from "../datasets/crops.ts";
 import { EntryStore, type EntryStoreOptions, entryKey, groupOf } from "../datasets/entry-store.ts";
 import type { CachedSample, SampleCache, SampleIdentity } from "../datasets/sample-cache.ts";
 import { codedError } from "../errors.ts";
+import { draftVersion } from "../ink/draft.ts";
 import type { ModelFolder } from "../models/model-folder.ts";
 import { renderGlyphImage } from "../rendering/glyph-image.ts";
 import { sha256Of } from "../sha256.ts";
@@ -62,6 +63,7 @@ function recipes(config: CachedConfig, models: TrainingModels): { latents: unkno
       seed: config.seed,
       maskGrid: cropOptions(config, models).maskGrid,
       maskedFill: config.loss.masked_fill,
+      ...(config.loss.masked_fill === "draft" ? { draft: draftVersion } : {}),
       augment: config.augment,
       software,
     },
@@ -182,9 +184,10 @@ export class LatentCache implements SampleCache {
       this.#hits++;
       return { tensors: kept.tensors, text: kept.notes["text"] };
     }
-    const { image, mask, text } = await crop();
+    const { image, mask, draft, text } = await crop();
     const { height, width } = sample.size;
-    const encoded = await this.#encode({ ids: [sample.id], images: image, masks: mask, height, width }, sample.variant);
+    const pixels = { images: image, masks: mask, ...(draft === undefined ? {} : { drafts: draft }) };
+    const encoded = await this.#encode({ ids: [sample.id], ...pixels, height, width }, sample.variant);
     const { glyphs: _, ...tensors } = encoded;
     this.#made++;
     await this.store.write(this.#groups.latents, key, packTensors({ tensors: tensors as Tensors, notes: { text } }));
@@ -215,6 +218,7 @@ export class LatentCache implements SampleCache {
       width: number;
       images?: Uint8Array;
       masks?: Uint8Array;
+      drafts?: Uint8Array;
       glyphs?: Uint8Array;
     },
     variant: number,

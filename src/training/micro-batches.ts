@@ -21,6 +21,8 @@ export function checkBatch(batch: TrainingBatch, kind: "vae" | "unet"): void {
   if (batch.masks === undefined || batch.glyphs === undefined)
     throw wrong("a batch for the UNet without masks or glyphs");
   expectLength("masks", batch.masks, size * height * width, `[${size}, ${height}, ${width}]`);
+  if (batch.drafts !== undefined)
+    expectLength("drafts", batch.drafts, size * height * width * 3, `[${size}, ${height}, ${width}, 3]`);
   const [gh, gw] = [batch.glyphHeight ?? 0, batch.glyphWidth ?? 0];
   expectLength("glyphs", batch.glyphs, size * gh * gw * 3, `[${size}, ${gh}, ${gw}, 3]`);
 }
@@ -54,6 +56,7 @@ export function sliceBatch(batch: TrainingBatch, start: number, end: number): Na
     ...(batch.cached === undefined ? {} : { cached: sliceCached(batch.cached, start, end) }),
     ...(batch.variants === undefined ? {} : { variants: batch.variants.subarray(start, end) }),
     ...(batch.masks === undefined ? {} : { masks: batch.masks.subarray(start * image, end * image) }),
+    ...(batch.drafts === undefined ? {} : { drafts: batch.drafts.subarray(start * image * 3, end * image * 3) }),
     ...(batch.glyphs === undefined || batch.glyphHeight === undefined || batch.glyphWidth === undefined
       ? {}
       : {

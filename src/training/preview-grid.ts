@@ -13,6 +13,8 @@ export interface PreviewInput {
   readonly images: Uint8Array;
   /** uint8 [B, H, W], 1 = repainted. */
   readonly masks?: Uint8Array;
+  /** uint8 [B, H, W, 3]; shown in the place of masks. */
+  readonly drafts?: Uint8Array;
   /** uint8 [B, H, W, 3] */
   readonly results: Uint8Array;
 }
@@ -21,19 +23,21 @@ const gap = 4;
 const background = 255;
 const maskGrey = 128;
 
-export const previewColumns = (hasMasks: boolean): string[] =>
-  hasMasks ? ["original", "mask", "result"] : ["original", "result"];
+export const previewColumns = ({ masks, drafts }: Pick<PreviewInput, "masks" | "drafts">): string[] => {
+  if (masks === undefined) return ["original", "result"];
+  return ["original", drafts === undefined ? "mask" : "draft", "result"];
+};
 
-/** The grid's pixels, RGB: original | mask (what is repainted in grey) | result, a row for each sample. */
+/** The grid's pixels, RGB: original | mask (what is repainted in grey) or draft | result, a row for each sample. */
 export async function composeGrid(input: PreviewInput): Promise<{ data: Uint8Array; width: number; height: number }> {
-  const { size, height: h, width: w, images, masks, results } = input;
+  const { size, height: h, width: w, images, masks, drafts, results } = input;
   if (results.length !== size * h * w * 3) {
     throw codedError(
       "ERR_INVALID_ARGUMENT",
       `A preview of ${results.length} bytes does not fit [${size}, ${h}, ${w}, 3]`,
     );
   }
-  const columns = previewColumns(masks !== undefined).length;
+  const columns = previewColumns(input).length;
   const width = columns * (w + gap) - gap;
   const height = size * (h + gap) - gap;
   const data = new Uint8Array(width * height * 3).fill(background);
@@ -47,7 +51,8 @@ export async function composeGrid(input: PreviewInput): Promise<{ data: Uint8Arr
       put(images, 0);
       put(results, columns - 1);
       if (masks === undefined) continue;
-      put(images, 1);
+      put(drafts ?? images, 1);
+      if (drafts !== undefined) continue;
       const start = (target + w + gap) * 3;
       for (let x = 0; x < w; x++) if (masks[source + x]! >= 1) data.fill(maskGrey, start + x * 3, start + x * 3 + 3);
     }

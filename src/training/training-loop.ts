@@ -334,13 +334,14 @@ async function drawSamples(run: TrainingRun): Promise<SampleEvent | undefined> {
       images: batch.images,
       results,
       ...(batch.masks === undefined ? {} : { masks: batch.masks }),
+      ...(batch.drafts === undefined ? {} : { drafts: batch.drafts }),
     });
     return {
       type: "sample",
       step: run.step,
       path,
       rows: batch.size,
-      columns: previewColumns(batch.masks !== undefined),
+      columns: previewColumns(batch),
     };
   } finally {
     await batches.return();

@@ -109,7 +109,7 @@ export class UNetTrainer extends Trainer {
     const config = this.#config;
     return {
       predictionType: config.loss.prediction_type,
-      maskedFill: config.loss.masked_fill === 0 ? "0" : "-1",
+      maskedFill: `${config.loss.masked_fill}`,
       scalingFactor: numberOf(models.vae!, "scaling_factor"),
       glyph: { ...glyphSize(models.glyphEncoder!), fit: config.glyph_encoder.fit },
       ...(withTextProjection ? { textProjection: textProjectionFile } : {}),

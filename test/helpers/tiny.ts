@@ -96,6 +96,7 @@ export function unetBatch(size: number, height: number, width: number, seed = 1)
   return {
     ...vaeBatch(size, height, width, seed),
     masks,
+    drafts: pageLikeBytes(size, height, width, seed + 55),
     glyphs: pageLikeBytes(size, glyphHeight, glyphWidth, seed + 77),
     glyphHeight,
     glyphWidth,
@@ -122,7 +123,7 @@ export function tinyProjection(folder: string) {
 
 /** What a batch holds, under the names that the reference programs give it. */
 export function referenceInputs(batch: NativeBatch, prefix = ""): Record<string, HostTensor> {
-  const { ids, images, height, width, masks, glyphs, glyphHeight, glyphWidth } = batch;
+  const { ids, images, height, width, masks, drafts, glyphs, glyphHeight, glyphWidth } = batch;
   const bytes = (data: unknown, ...shape: number[]): HostTensor => ({
     data: data as Uint8Array,
     shape: [ids.length, ...shape],
@@ -131,6 +132,7 @@ export function referenceInputs(batch: NativeBatch, prefix = ""): Record<string,
   const tensors = {
     images: bytes(images, height, width, 3),
     masks: masks && bytes(masks, height, width),
+    drafts: drafts && bytes(drafts, height, width, 3),
     glyphs: glyphs && bytes(glyphs, glyphHeight!, glyphWidth!, 3),
     posterior_noise: batch.posteriorNoise,
     noise: batch.noise,

@@ -3,11 +3,13 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { cropImage } from "../../src/documents/image.ts";
+import { cropImage, pasteImage } from "../../src/documents/image.ts";
 import { createDiffusionEngine, place } from "../../src/inpainting/diffusion-engine.ts";
 import { InpaintingPipeline } from "../../src/inpainting/inpainting-pipeline.ts";
 import type { Patch, PatchEngine } from "../../src/inpainting/patch.ts";
 import { extractPatch } from "../../src/inpainting/patches.ts";
+import { defaultFace } from "../../src/rendering/fonts.ts";
+import { renderText } from "../../src/rendering/text.ts";
 import { pageLikeBytes, root } from "../helpers/tiny.ts";
 import { writeTinyPack } from "../helpers/tiny-pack.ts";
 import { entitiesOf } from "../unit/helpers/entities.ts";
@@ -139,6 +141,54 @@ describe("what is computed", () => {
       }
     } finally {
       generate.mockRestore();
+    }
+  });
+});
+
+describe("a UNet that takes drafts", () => {
+  it("gets what the classical engine drew, and its result follows the draft", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "anonymizer-pack-"));
+    cpSync(models, folder, { recursive: true });
+    const file = join(folder, "unet", "metadata.json");
+    const metadata = JSON.parse(readFileSync(file, "utf8"));
+    writeFileSync(file, JSON.stringify({ ...metadata, inpainting: { maskedFill: "draft" } }));
+    const generate = vi.spyOn(InpaintingPipeline.prototype, "generate");
+    const drafted = await createDiffusionEngine({ models: folder, device: "cpu", steps: 2 });
+    const pipeline = await InpaintingPipeline.create({ models: folder, device: "cpu" });
+    try {
+      expect(pipeline.takesDrafts).toBe(true);
+      const blank = patch("a", 20, 90);
+      const paper = { ...blank.image, data: new Uint8Array(blank.image.data.length).fill(240) };
+      const drawn = renderText("Jane Doe", { face: defaultFace, sizePx: 20, background: [240, 240, 240] });
+      pasteImage(paper, drawn, 12, 20);
+      const [result] = await drafted.generate([{ ...blank, image: paper }]);
+      expect(result!.image.data).toHaveLength(paper.data.length);
+      const [request] = generate.mock.calls[0]![0];
+      const { image, mask, draft } = request!;
+      expect(draft!.data).toHaveLength(image.data.length);
+      // Another picture under the mask; beside it the same one, but for what enlarging carries over the edge.
+      let [under, far] = [0, 0];
+      for (let i = 0; i < mask.length; i++) {
+        const difference = Math.abs(draft!.data[i * 3]! - image.data[i * 3]!);
+        if (mask[i] === 1 && difference > 20) under++;
+        if (mask[Math.max(0, i - 8)] === 0 && mask[i] === 0 && mask[i + 8] === 0 && difference > 60) far++;
+      }
+      expect(under).toBeGreaterThan(50);
+      expect(far).toBe(0);
+      const black = { ...draft!, data: new Uint8Array(draft!.data.length) };
+      const [one] = await pipeline.generate([request!], { steps: 2 });
+      const [other] = await pipeline.generate([{ ...request!, draft: black }], { steps: 2 });
+      expect(Buffer.from(one!.data).equals(Buffer.from(other!.data))).toBe(false);
+      const { draft: _, ...without } = request!;
+      await expect(pipeline.generate([without])).rejects.toMatchObject({
+        code: "ERR_INVALID_ARGUMENT",
+        message: expect.stringContaining("drafts as large as the image"),
+      });
+    } finally {
+      generate.mockRestore();
+      await drafted.close();
+      await pipeline.close();
+      rmSync(folder, { recursive: true });
     }
   });
 });

@@ -137,6 +137,7 @@ describe.skipIf(missing !== undefined)("the latent cache", () => {
     { "augment.rotation": 0, "augment.brightness": 0, "augment.contrast": 0 },
     { "augment.rotation": 5, "augment.brightness": 0.2 },
     { "loss.masked_fill": -1, "loss.snr_gamma": 5, "loss.masked_weight": 2 },
+    { "loss.masked_fill": "draft", "augment.rotation": 3, "augment.contrast": 0.2 },
     { "glyph_encoder.trainable": true },
     { "data.buckets.aspects": [1, 2, 4, 8] },
   ])("trains with the losses of pixels: %o", async (extra) => {

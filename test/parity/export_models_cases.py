@@ -104,6 +104,26 @@ class Cases(unittest.TestCase):
         for name, parameter in graph.named_parameters():
             torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-4, atol=1e-7, msg=name)
 
+    def test_a_vae_on_folded_pixels_is_diffusers_own_on_unfolded_ones(self):
+        from diffusers import AutoencoderKL
+
+        code, _, errors = export("--preset", "document-small", "--out", self.root / "folded", "--only", "vae")
+        self.assertEqual(code, 0, errors)
+        self.assertTrue(self.verify(self.root / "folded")["ok"])
+        _, config, weights = read_model_folder(self.root / "folded/vae")
+        self.assertEqual(config["space_to_depth"], 2)
+        plain = AutoencoderKL.from_config({k: v for k, v in config.items() if k != "space_to_depth"}).eval()
+        plain.load_state_dict(weights, strict=True)
+        graph = load_graph(self.root / "folded/vae/graph.pt", {n: t.clone() for n, t in weights.items()})
+        torch.manual_seed(1)
+        pixels, latents = torch.rand(2, 3, 20, 28) * 2 - 1, torch.randn(2, 4, 5, 7)
+        with torch.no_grad():
+            moments = plain.encode(torch.nn.functional.pixel_unshuffle(pixels, 2)).latent_dist.parameters
+            image = torch.nn.functional.pixel_shuffle(plain.decode(latents).sample, 2)
+            torch.testing.assert_close(graph.encode(pixels), moments, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(graph.decode(latents), image, rtol=1e-4, atol=1e-5)
+        self.assertEqual(tuple(moments.shape[-2:]), (5, 7))
+
     def test_a_second_run_does_nothing_and_the_same_call_gives_the_same_bytes(self):
         before = (self.tiny / "unet" / "metadata.json").stat().st_mtime_ns
         code, out, _ = export("--preset", "tiny", "--out", self.tiny)

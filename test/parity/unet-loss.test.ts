@@ -39,6 +39,7 @@ const cases: Partial<UnetLossOptions>[] = [
   { predictionType: "v_prediction", maskedFill: "-1", snrGamma: 5 },
   { predictionType: "epsilon", maskedFill: "-1", snrGamma: 5, maskedWeight: 3 },
   { predictionType: "epsilon", maskedFill: "0", trainGlyphEncoder: true },
+  { predictionType: "epsilon", maskedFill: "draft", maskedWeight: 3 },
   { predictionType: "v_prediction", maskedFill: "0", offsetNoise: 0.1, inputPerturbation: 0.2 },
 ];
 

@@ -83,6 +83,24 @@ describe("the loader", () => {
     }
   });
 
+  it("gives drafts where they are asked for, and changes nothing else by that", async () => {
+    const [plain] = await take(createLoader(dataset, options()), 1);
+    const [batch] = await take(createLoader(dataset, options({ drafts: true })), 1);
+    const { drafts, ...rest } = batch!;
+    expect(rest).toEqual(plain);
+    expect(drafts).toHaveLength(batch!.images.length);
+    let [under, beside] = [0, 0];
+    for (let i = 0; i < drafts!.length; i++) {
+      if (drafts![i] === batch!.images[i]) continue;
+      if (batch!.masks![Math.floor(i / 3)] === 1) under++;
+      else beside++;
+    }
+    expect(beside).toBe(0);
+    expect(under).toBeGreaterThan(1000);
+    const again = await take(createLoader(dataset, options({ drafts: true, prefetch: 0, cacheBytes: 0 })), 1);
+    expect(again[0]!.drafts).toEqual(drafts);
+  });
+
   it("leaves out masks and glyphs that nobody asked for", async () => {
     const [batch] = await take(
       createLoader(dataset, { batchSize: 2, height: 32, width: 64, seed: 1, masks: false }),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { cropImage } from "../../src/documents/image.ts";
-import { analyseInk } from "../../src/inpainting/ink.ts";
-import { estimateSlope } from "../../src/inpainting/ink-edges.ts";
+import { analyseInk } from "../../src/ink/ink.ts";
+import { estimateSlope } from "../../src/ink/ink-edges.ts";
 import { extractPatch } from "../../src/inpainting/patches.ts";
 import { fitText } from "../../src/inpainting/text-fit.ts";
 import { textInk } from "../../src/inpainting/text-ink.ts";

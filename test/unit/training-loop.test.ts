@@ -599,21 +599,28 @@ describe("exporting", () => {
     }
   });
 
-  it("writes a UNet with its text projection and what an engine must know", async () => {
-    const trainer = await UNetTrainer.create(unetConfig({ loss: { masked_fill: -1 } }));
-    await trainer.exportModel(join(folder, "out"));
-    await trainer.close();
-    const model = await readModelFolder(join(folder, "out"), "unet");
-    expect(model.textProjection).toBe(join(folder, "out", "text_projection.safetensors"));
-    expect(model.metadata["inpainting"]).toMatchObject({
-      predictionType: "epsilon",
-      maskedFill: "-1",
-      scalingFactor: 0.18215,
-      glyph: { height: 32, width: 128, fit: "pad" },
-      textProjection: "text_projection.safetensors",
-      vaeWeightsSha256: (await readModelFolder(join(folder, "vae"), "vae")).metadata.sha256["model.safetensors"],
-    });
-  });
+  it.each([
+    [-1, "-1"],
+    [0, "0"],
+    ["draft", "draft"],
+  ] as const)(
+    "writes a UNet with its text projection and what an engine must know (fill %s)",
+    async (fill, maskedFill) => {
+      const trainer = await UNetTrainer.create(unetConfig({ loss: { masked_fill: fill } }));
+      await trainer.exportModel(join(folder, "out"));
+      await trainer.close();
+      const model = await readModelFolder(join(folder, "out"), "unet");
+      expect(model.textProjection).toBe(join(folder, "out", "text_projection.safetensors"));
+      expect(model.metadata["inpainting"]).toMatchObject({
+        predictionType: "epsilon",
+        maskedFill,
+        scalingFactor: 0.18215,
+        glyph: { height: 32, width: 128, fit: "pad" },
+        textProjection: "text_projection.safetensors",
+        vaeWeightsSha256: (await readModelFolder(join(folder, "vae"), "vae")).metadata.sha256["model.safetensors"],
+      });
+    },
+  );
 
   it("puts a pipeline's folders where the anonymizer looks for them, with the trained glyph encoder", async () => {
     const config = unetConfig({ glyph_encoder: { path: join(folder, "glyph_encoder"), trainable: true } });

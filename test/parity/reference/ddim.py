@@ -37,12 +37,12 @@ def sample(models, schedule, options, tensors, timesteps):
     """(final latents, [latents after each step])."""
     images, masks, glyphs = models.batch(tensors)
     latents = tensors["noise"].to(models.dtype)
-    masked = models.masked_latents(images, masks)
+    masked = models.masked_latents(images, masks, tensors)
     mask = torch.nn.functional.interpolate(masks, size=latents.shape[-2:])
     condition = models.condition(glyphs)
     scale, batch = options.get("guidanceScale", 1.0), latents.shape[0]
     if options.get("strength", 1.0) < 1:
-        start = models.posterior(images).mode() * models.scaling_factor
+        start = masked if models.masked_fill == "draft" else models.posterior(images).mode() * models.scaling_factor
         latents = schedule.add_noise(start, latents, timesteps[:1].repeat(batch))
     after = []
     for timestep in timesteps:

@@ -60,9 +60,11 @@ class Models(nn.Module):
         with torch.no_grad():
             return self.vae.encode(images).latent_dist
 
-    def masked_latents(self, images, masks):
+    def masked_latents(self, images, masks, tensors):
         """Of the posterior's mean, scaled."""
-        if self.masked_fill == "0":
+        if self.masked_fill == "draft":
+            masked = torch.where(masks < 0.5, images, images_of(tensors["drafts"], self.dtype))
+        elif self.masked_fill == "0":
             masked = images * (masks < 0.5)
         else:  # pixels are blackened first and normalised then
             masked = ((images + 1) * 127.5 * (masks < 0.5)) / 127.5 - 1

@@ -2,11 +2,11 @@
 
 input.json
   vae, unet, glyphEncoder: model folders; predictionType: "epsilon" | "v_prediction"; snrGamma (0 = off)
-  maskedWeight (1 = plain mean); maskedFill: "0" | "-1"; scalingFactor (default 0.18215)
+  maskedWeight (1 = plain mean); maskedFill: "0" | "-1" | "draft"; scalingFactor (default 0.18215)
   trainGlyphEncoder (default false); offsetNoise, inputPerturbation (default 0); gradients; precision
 input.safetensors
   images uint8 [B,H,W,3]; masks uint8 [B,H,W] (1 = repaint); glyphs uint8 [B,Hg,Wg,3]
-  (or floats: [B,3,H,W] in [-1,1], [B,1,H,W] in [0,1], [B,3,Hg,Wg] in [-1,1])
+  (or floats: [B,3,H,W] in [-1,1], [B,1,H,W] in [0,1], [B,3,Hg,Wg] in [-1,1]); drafts as images, for "draft"
   posterior_noise, noise float32 [B,C,h,w]; timesteps int64 [B]; offset_noise [B,C,1,1], perturbation [B,C,h,w] as needed
   text_projection.weight [D,Dg], text_projection.bias [D]: only where the widths differ
 output.json
@@ -28,7 +28,7 @@ def unet_loss(models, schedule, options, tensors):
     noise, timesteps = tensors["noise"].to(dtype), tensors["timesteps"]
     posterior = models.posterior(images)
     latents = (posterior.mean + posterior.std * tensors["posterior_noise"].to(dtype)) * models.scaling_factor
-    masked = models.masked_latents(images, masks)
+    masked = models.masked_latents(images, masks, tensors)
     mask = torch.nn.functional.interpolate(masks, size=latents.shape[-2:])
     if options.get("offsetNoise", 0) > 0:
         noise = noise + options["offsetNoise"] * tensors["offset_noise"].to(dtype)
