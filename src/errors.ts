@@ -21,6 +21,7 @@ type Family =
   | "vault"
   | "io"
   | "store"
+  | "service"
   | "abort"
   | "usage";
 
@@ -336,6 +337,61 @@ const definitions = {
     meaning: "This version or tag of a model is taken, or was deleted; versions never change.",
     cure: "Push under a new version, or choose another tag.",
   },
+  ERR_SERVICE_LISTEN: {
+    family: "service",
+    meaning: "The server can't listen at this address.",
+    cure: "Choose another port or host (--port 0 takes any free port), or end what listens there.",
+  },
+  ERR_SERVICE_TOKEN: {
+    family: "service",
+    meaning: "The request has no token, or not the right one.",
+    cure: "Send the header `Authorization: Bearer TOKEN`.",
+  },
+  ERR_SERVICE_HOST: {
+    family: "service",
+    meaning: "A server without a token answers only this machine's own programs, under a name of this machine.",
+    cure: "Call it as http://127.0.0.1:PORT, not from a web page, or start it with a token.",
+  },
+  ERR_SERVICE_REQUEST: {
+    family: "service",
+    meaning: "The request is not valid.",
+    cure: "Send one document: as the body with its content type, or as the only part of multipart/form-data.",
+  },
+  ERR_SERVICE_ROUTE: {
+    family: "service",
+    meaning: "There is nothing at this address, or not for this method.",
+    cure: "Send documents with POST to /anonymize-document.",
+  },
+  ERR_SERVICE_BUSY: {
+    family: "service",
+    meaning: "The server has as many documents as it may hold.",
+    cure: "Send it again after as many seconds as the header Retry-After says.",
+  },
+  ERR_SERVICE_NOT_READY: {
+    family: "service",
+    meaning: "The server is starting, stopping or recovering and takes no documents now.",
+    cure: "Send it again after as many seconds as the header Retry-After says.",
+  },
+  ERR_SERVICE_TIMEOUT: {
+    family: "service",
+    meaning: "The request or its document took longer than allowed.",
+    cure: "Send the document faster, or a smaller one; or raise service.upload_seconds or service.job_seconds.",
+  },
+  ERR_SERVICE_JOB: {
+    family: "service",
+    meaning: "There is no such job: it was deleted, or its time or room was used up.",
+    cure: "Send the document again, and fetch its result before `expires_at`.",
+  },
+  ERR_SERVICE_UNFINISHED: {
+    family: "service",
+    meaning: "The document is not finished yet.",
+    cure: "Ask again after as many seconds as the header Retry-After says, or wait with GET /jobs/ID?wait=60.",
+  },
+  ERR_SERVICE_FAILED: {
+    family: "service",
+    meaning: "The server failed at this document; its log says why, under the same request id.",
+    cure: "Try again; if it happens again, tell the operator the request id.",
+  },
   ERR_ABORTED: {
     family: "abort",
     meaning: "The work was stopped by its AbortSignal.",
@@ -432,6 +488,10 @@ export class FileError extends AnonymizerError {
 export class StoreError extends AnonymizerError {
   override name = "StoreError";
 }
+/** The server can't start or can't take a request. */
+export class ServiceError extends AnonymizerError {
+  override name = "ServiceError";
+}
 /** Stopped by an AbortSignal. `name` is "AbortError", as the web platform's. */
 export class AbortError extends AnonymizerError {
   override name = "AbortError";
@@ -455,6 +515,7 @@ const classes: Record<Family, typeof AnonymizerError> = {
   vault: VaultError,
   io: FileError,
   store: StoreError,
+  service: ServiceError,
   abort: AbortError,
   usage: UsageError,
 };

@@ -9,12 +9,12 @@ export const keyId = (key: string): string =>
   createHmac("sha256", key).update("anonymizer-native key id").digest("hex").slice(0, 16);
 
 /**
- * SHA-256 of everything in the configuration that may change a result: not the key (it has its id), not where files lie
- * and not how fast the work is done.
+ * SHA-256 of everything in the configuration that may change a result: not the key (it has its id), not where files lie,
+ * not how fast the work is done and not how it is served.
  */
 export function configHash(config: AnonymizerConfig): string {
   const { key: _key, key_file: _file, threads: _threads, ocr, device: _device, ...others } = config;
-  const { vault: _vault, vault_key_file: _vaultKey, ...rest } = others;
+  const { vault: _vault, vault_key_file: _vaultKey, service: _service, ...rest } = others;
   return sha256Of(stableText({ ...rest, ocr: ocr.engine }));
 }
 

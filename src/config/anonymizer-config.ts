@@ -4,6 +4,7 @@ import { mostSteps, samplers } from "../addon/samplers.ts";
 import type { EntityType } from "../detection/entity.ts";
 import { leakSimilarity } from "../text/similarity.ts";
 import { customRecognizerSchema, imageRegionsSchema, nerSchema } from "./recognizer-config.ts";
+import { serviceSchema } from "./service-config.ts";
 
 // Spelled out because configuration lies below detection; the Record type keeps it equal to `EntityType`.
 const entityTypes: Record<EntityType, true> = {
@@ -179,6 +180,7 @@ export const anonymizerSchema = z
       })
       .prefault({})
       .describe("The JSON report."),
+    service: serviceSchema.prefault({}).describe("The HTTP server (`anonymizer serve`)."),
   })
   .superRefine((config, context) => {
     if (config.key !== undefined && config.key_file !== undefined) {
@@ -211,4 +213,5 @@ export const anonymizerPathKeys = [
   ["vault_key_file"],
   ["ner", "model"],
   ["ocr", "models"],
+  ["service", "token_file"],
 ] as const;

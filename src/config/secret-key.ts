@@ -47,7 +47,8 @@ function checked(key: string, source: string): string {
   return key;
 }
 
-async function readKeyFile(file: string): Promise<string> {
+/** The trimmed content of a file that only its owner can read. Throws ERR_CONFIG_INVALID or ERR_CONFIG_NOT_FOUND. */
+export async function readKeyFile(file: string): Promise<string> {
   const handle = await open(file, "r").catch((error: unknown) => {
     throw codedError("ERR_CONFIG_NOT_FOUND", `${file} can't be read`, { cause: error, details: { file } });
   });

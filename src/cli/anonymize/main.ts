@@ -10,6 +10,7 @@ import { type InstallOptions, installModels } from "./models.ts";
 import { addRegistryCommands } from "./registry.ts";
 import { type RevealOptions, reveal } from "./reveal.ts";
 import { type RunOptions, run } from "./run.ts";
+import { type ServeOptions, serve } from "./serve.ts";
 
 /** Resolves to the exit code; never rejects. `signal` stops the work. */
 export async function main(args: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
@@ -76,6 +77,14 @@ function buildProgram(terminal: Terminal, signal: AbortSignal, done: (exitCode: 
       done(await evaluateManifest(manifest, options, terminal, signal)),
     );
 
+  withSettings(program.command("serve"))
+    .description("Serve over HTTP: documents in by POST /anonymize-document. SIGTERM finishes what is under way.")
+    .option("--host <address>", "address to listen at; default 127.0.0.1")
+    .option("--port <n>", "port to listen at, 0 = any free one; default 8000", wholeNumber)
+    .option("--token-file <file>", "file with the token that clients must send (mode 600); also ANONYMIZER_TOKEN")
+    .addOption(new Option("--log-level <level>", "what is logged").choices(["error", "warn", "info", "debug"]))
+    .action(async (options: ServeOptions) => done(await serve(options, terminal, signal)));
+
   withKeys(program.command("reveal"))
     .description("Look up in a vault what stands behind invented values.")
     .argument("[fakes...]", "invented values; without any, all of the vault")
@@ -132,6 +141,13 @@ function withKeys(command: Command): Command {
     .option("--key-file <file>", "file with the key (mode 600)")
     .option("--vault-key-file <file>", "file with the vault's own key, where it has one (mode 600)")
     .option("--config <file>", "YAML configuration that names them");
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isInteger(value) || value < 0)
+    throw new InvalidArgumentError("It must be a whole number of at least 0.");
+  return value;
 }
 
 function positiveInt(text: string): number {

@@ -20,8 +20,12 @@ export interface SettingsOptions {
   readonly set?: readonly string[];
 }
 
-export function loadSettings(options: SettingsOptions): Promise<AnonymizerConfig> {
-  const overrides: Record<string, unknown> = {};
+/** `own`: what the command's own options set, dotted key → value. */
+export function loadSettings(
+  options: SettingsOptions,
+  own: Readonly<Record<string, unknown>> = {},
+): Promise<AnonymizerConfig> {
+  const overrides: Record<string, unknown> = { ...own };
   if (options.engine !== undefined) overrides["engine"] = options.engine;
   if (options.sampler !== undefined) overrides["diffusion.sampler"] = options.sampler;
   if (options.ocr !== undefined) overrides["ocr.engine"] = options.ocr;
