@@ -1,0 +1,102 @@
+// The HTTP server under ten clients for a minute: what they are answered, how long it takes, what memory does.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const clients = 10;
+const warmUpMs = 20_000;
+const measuredMs = 60_000;
+// Fewer places than clients: some have to be sent away.
+const settings = ["service.concurrency=2", "service.queue=6"];
+
+async function drawPages() {
+  const { DocumentSynthesizer } = await import(join(root, "dist", "index.js"));
+  const { default: sharp } = await import("sharp");
+  const synthesizer = new DocumentSynthesizer(7);
+  const pages = [];
+  for (let i = 0; i < 6; i++) {
+    const { data, width, height } = (await synthesizer.document(i, "receipt")).image;
+    pages.push(
+      await sharp(data, { raw: { width, height, channels: 3 } })
+        .png()
+        .toBuffer(),
+    );
+  }
+  return pages;
+}
+
+async function residentMiB(url) {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^process_resident_memory_bytes (\S+)$/m.exec(text)[1]) / 2 ** 20;
+}
+
+/** Sends pages until `until`; `record` gets status and seconds of each answer. */
+async function client(number, url, pages, until, record) {
+  for (let i = number; Date.now() < until(); i++) {
+    const started = performance.now();
+    const response = await fetch(`${url}/anonymize-document`, {
+      method: "POST",
+      headers: { "Content-Type": "image/png" },
+      body: pages[i % pages.length],
+    });
+    await response.arrayBuffer();
+    record(response.status, (performance.now() - started) / 1000);
+    if (response.status === 429) await sleep(Number(response.headers.get("retry-after")) * 1000);
+  }
+}
+
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+export async function run() {
+  const pages = await drawPages();
+  const args = ["serve", "--engine", "classical", "--port", "0", "--log-level", "error"];
+  for (const setting of settings) args.push("--set", setting);
+  const child = spawn(process.execPath, [join(root, "dist", "cli", "anonymizer.js"), ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  try {
+    const url = String((await once(child.stdout, "data"))[0]).trim();
+    while ((await fetch(`${url}/ready`)).status !== 200) await sleep(100);
+    const begin = Date.now() + warmUpMs;
+    const end = begin + measuredMs;
+    const statuses = {};
+    const seconds = [];
+    const memory = [];
+    const record = (status, took) => {
+      if (Date.now() < begin) return;
+      statuses[status] = (statuses[status] ?? 0) + 1;
+      if (status === 200 || status === 422) seconds.push(took);
+    };
+    const sampling = (async () => {
+      await sleep(begin - Date.now());
+      while (Date.now() < end) {
+        memory.push(await residentMiB(url));
+        await sleep(1000);
+      }
+    })();
+    const running = Array.from({ length: clients }, (_, i) => client(i, url, pages, () => end, record));
+    await Promise.all([...running, sampling]);
+    seconds.sort((a, b) => a - b);
+    const at = (share) => Number(seconds[Math.floor(share * (seconds.length - 1))].toFixed(2));
+    const third = Math.floor(memory.length / 3);
+    return {
+      clients,
+      seconds: measuredMs / 1000,
+      settings,
+      answers: statuses,
+      documents_per_minute: seconds.length,
+      latency_seconds: { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) },
+      resident_MiB: {
+        first_third: Math.round(mean(memory.slice(0, third))),
+        last_third: Math.round(mean(memory.slice(-third))),
+        max: Math.round(Math.max(...memory)),
+      },
+    };
+  } finally {
+    child.kill("SIGTERM");
+    await once(child, "exit");
+  }
+}
