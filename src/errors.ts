@@ -22,6 +22,7 @@ type Family =
   | "io"
   | "store"
   | "service"
+  | "launch"
   | "abort"
   | "usage";
 
@@ -392,6 +393,41 @@ const definitions = {
     meaning: "The server failed at this document; its log says why, under the same request id.",
     cure: "Try again; if it happens again, tell the operator the request id.",
   },
+  ERR_LAUNCH_PACKAGE: {
+    family: "launch",
+    meaning: "The installed package `modal` is not Modal's SDK: another package has the same name.",
+    cure: "Install it with `npm install --save-exact modal@0.11.1`.",
+  },
+  ERR_LAUNCH_CREDENTIALS: {
+    family: "launch",
+    meaning: "There are no credentials for Modal, or it does not know them.",
+    cure: "Set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or run `modal token new`.",
+  },
+  ERR_LAUNCH_NOT_FOUND: {
+    family: "launch",
+    meaning: "The app, function, run, volume, secret or image does not exist.",
+    cure: "Deploy the app with `modal deploy modal/app.py` into the same environment, and check the names.",
+  },
+  ERR_LAUNCH_CAPACITY: {
+    family: "launch",
+    meaning: "No machine of the kind asked for is free, or a limit of the account is reached.",
+    cure: "Try again later, or ask for another GPU.",
+  },
+  ERR_LAUNCH_CONFIG: {
+    family: "launch",
+    meaning: "This configuration can't be used on another machine.",
+    cure: "Give paths as the containers see them: below /data, /models or /runs.",
+  },
+  ERR_LAUNCH_RUN: {
+    family: "launch",
+    meaning: "A run of this name is under way already, or there is none.",
+    cure: "Attach to it with `anonymizer-train launch modal attach RUN`, or choose another --run.",
+  },
+  ERR_LAUNCH_FAILED: {
+    family: "launch",
+    meaning: "Modal could not do what was asked, or the run failed there.",
+    cure: "Look at the log: `anonymizer-train launch modal logs RUN`.",
+  },
   ERR_ABORTED: {
     family: "abort",
     meaning: "The work was stopped by its AbortSignal.",
@@ -492,6 +528,10 @@ export class StoreError extends AnonymizerError {
 export class ServiceError extends AnonymizerError {
   override name = "ServiceError";
 }
+/** A run on other machines can't be started or followed. */
+export class LaunchError extends AnonymizerError {
+  override name = "LaunchError";
+}
 /** Stopped by an AbortSignal. `name` is "AbortError", as the web platform's. */
 export class AbortError extends AnonymizerError {
   override name = "AbortError";
@@ -516,6 +556,7 @@ const classes: Record<Family, typeof AnonymizerError> = {
   io: FileError,
   store: StoreError,
   service: ServiceError,
+  launch: LaunchError,
   abort: AbortError,
   usage: UsageError,
 };

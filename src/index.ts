@@ -102,6 +102,17 @@ export {
   lostOthersExitCode,
   whenLauncherEnds,
 } from "./launch/local-ranks.ts";
+export type { ModalLauncher, RunState, RunStatus } from "./launch/modal/launcher.ts";
+export { openModalLauncher } from "./launch/modal/open-launcher.ts";
+export {
+  type CostEstimate,
+  type ModalLaunchOptions,
+  type ModalMount,
+  type ModalPlan,
+  planModalLaunch,
+  planText,
+} from "./launch/modal/plan.ts";
+export { findRunRecord, type RunRecord, writeRunRecord } from "./launch/modal/run-records.ts";
 export {
   type PreviewDocument,
   type PreviewPage,

@@ -20,6 +20,7 @@ import {
   validateConfigs,
 } from "./config-commands.ts";
 import { type ImportCommandOptions, importData, type SynthCommandOptions, synthData } from "./data-commands.ts";
+import { addLaunchCommands } from "./launch-commands.ts";
 import { type PackCommandOptions, packData, pullData, pushData, verifyData } from "./shard-commands.ts";
 import { jsonLogger, type TrainOptions, train } from "./train.ts";
 
@@ -32,6 +33,7 @@ Exit codes:
   1    failed; the error's code and how to mend it are on stderr
   2    wrong usage
   3    one of several processes that train together was lost (ERR_DISTRIBUTED)
+  75   --stop-after ended it, after writing a checkpoint; go on with --resume
   130  stopped by SIGINT or SIGTERM, after writing a checkpoint; a second signal stops at once, without one
 
 Examples:
@@ -107,6 +109,7 @@ function buildProgram(
       .option("--merged", "of a run with lora also write the model with the adapter added")
       .option("--nproc <n>", "train by N processes on this machine, each with a batch of its own", positiveInt)
       .option("--max-restarts <n>", "with --nproc: start again from the last checkpoint when one was lost", naturalInt)
+      .option("--stop-after <seconds>", "write a checkpoint and stop then, with exit code 75", positiveInt)
       .addOption(
         new Option("--log <level>", "also log to stderr as JSON; silent unless --json is given").choices([
           "silent",
@@ -156,6 +159,7 @@ function buildProgram(
   cacheCommand("clear", "Remove the entries of the configuration.")
     .option("--all", "remove those of every configuration in that folder")
     .action((options: CacheCommandOptions & { all?: boolean }) => clearCache(options, terminal, signal));
+  addLaunchCommands(program, { terminal, signal, finish });
   const adapter = program.command("adapter").description("Look into, convert and merge low-rank adapters (LoRA).");
   adapter
     .command("inspect")

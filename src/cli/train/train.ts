@@ -1,6 +1,7 @@
 /** `anonymizer-train vae` and `anonymizer-train unet`. */
 import { join, resolve } from "node:path";
 import {
+  AnonymizerError,
   codedError,
   createLogger,
   createProgress,
@@ -33,6 +34,8 @@ export interface TrainOptions {
   readonly merged?: boolean;
   readonly nproc?: number;
   readonly maxRestarts?: number;
+  /** Seconds. */
+  readonly stopAfter?: number;
   readonly log?: LogLevel;
 }
 
@@ -44,8 +47,35 @@ export function jsonLogger(terminal: Terminal, level: LogLevel = "info"): Logger
   return startedByLauncher(process.env) ? logger.child({ rank: Number(process.env["RANK"]) }) : logger;
 }
 
+/** What a run exits with that --stop-after ended: there is a checkpoint, and steps are left. */
+export const unfinishedExitCode = 75;
+
 /** Resolves to the exit code. `args`: the whole command line, for the processes that `--nproc` starts. */
 export async function train(
+  kind: "vae" | "unet",
+  options: TrainOptions,
+  terminal: Terminal,
+  signal: AbortSignal,
+  args: readonly string[],
+): Promise<number> {
+  if (options.stopAfter === undefined) return trainUntil(kind, options, terminal, signal, args);
+  const late = new AbortController();
+  // Longer than a timer can count is as good as never: 24 days.
+  const timer = setTimeout(() => late.abort(), Math.min(options.stopAfter * 1000, 2 ** 31 - 1));
+  const over = (): boolean => late.signal.aborted && !signal.aborted;
+  try {
+    const code = await trainUntil(kind, options, terminal, AbortSignal.any([signal, late.signal]), args);
+    return code === 130 && over() ? unfinishedExitCode : code;
+  } catch (error) {
+    if (!over() || !(error instanceof AnonymizerError) || error.code !== "ERR_ABORTED") throw error;
+    terminal.stderr.write(`stopped after ${options.stopAfter} seconds; go on with --resume\n`);
+    return unfinishedExitCode;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function trainUntil(
   kind: "vae" | "unet",
   options: TrainOptions,
   terminal: Terminal,

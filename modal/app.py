@@ -1,0 +1,185 @@
+"""The Modal app: where things run. What is done there does this package's own command line.
+
+    pip install -r scripts/requirements-modal.txt
+    ANONYMIZER_BUCKET=… ANONYMIZER_BUCKET_ENDPOINT=https://ACCOUNT.r2.cloudflarestorage.com modal deploy modal/app.py
+
+Sizes, time-outs and names stand in settings.json, which `anonymizer-train launch modal` reads too.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import modal
+
+HERE = Path(__file__).resolve().parent
+# In a container this file lies alone; the image has the folder.
+FOLDER = HERE if (HERE / "settings.json").exists() else Path("/app/modal")
+SETTINGS = json.loads((FOLDER / "settings.json").read_text())
+PATHS = SETTINGS["paths"]
+RUNS = Path(os.environ.get("ANONYMIZER_RUNS", PATHS["runs"]))
+# What the trainer exits with when its segment is over.
+UNFINISHED = 75
+# Errors of a run's own: trying again would meet them again.
+HOPELESS = (1, 2)
+STOP_GRACE_SECONDS = 25
+
+app = modal.App(SETTINGS["app"])
+# What .dockerignore leaves in is sent along.
+image = modal.Image.from_dockerfile(FOLDER / "Dockerfile", context_dir=FOLDER.parent)
+volume = modal.Volume.from_name(SETTINGS["volume"], create_if_missing=True)
+bucket_secret = modal.Secret.from_name(SETTINGS["secrets"]["bucket"])
+service_secret = modal.Secret.from_name(SETTINGS["secrets"]["service"])
+
+
+def bucket(prefix: str) -> dict:
+    name = os.environ.get("ANONYMIZER_BUCKET")
+    if not name:
+        return {}
+    path = PATHS["data"] if prefix == SETTINGS["bucket"]["data_prefix"] else PATHS["models"]
+    endpoint = os.environ.get("ANONYMIZER_BUCKET_ENDPOINT")
+    mount = modal.CloudBucketMount(
+        name, bucket_endpoint_url=endpoint, key_prefix=prefix, secret=bucket_secret, read_only=True
+    )
+    return {path: mount}
+
+
+def training(kind: str) -> dict:
+    sizes = SETTINGS["training"][kind]
+    return {
+        "image": image,
+        "gpu": f"{sizes['gpu']}:{sizes['gpus']}",
+        "cpu": sizes["cpu"],
+        "memory": sizes["memory_mib"],
+        "timeout": sizes["timeout_seconds"],
+        "retries": modal.Retries(
+            max_retries=SETTINGS["retries"]["most"],
+            initial_delay=float(SETTINGS["retries"]["delay_seconds"]),
+            backoff_coefficient=1.0,
+        ),
+        "max_containers": 4,
+        "secrets": [bucket_secret],
+        "volumes": {
+            PATHS["runs"]: volume,
+            **bucket(SETTINGS["bucket"]["data_prefix"]),
+            **bucket(SETTINGS["bucket"]["models_prefix"]),
+        },
+    }
+
+
+class Unfinished(Exception):
+    """Raised so that Modal calls the function again with the same input; it goes on from the last checkpoint."""
+
+
+def commit() -> None:
+    if not modal.is_local():
+        volume.commit()
+
+
+def run(command: list) -> int:
+    """Runs it to its end. When Modal takes the container away, it gets the time to write a checkpoint."""
+    print("$", " ".join(command), flush=True)
+    child = subprocess.Popen(command)
+    try:
+        return child.wait()
+    except BaseException:
+        child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(STOP_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+        commit()
+        raise
+
+
+def train(kind: str, run_id: str, config: dict, gpus: int | None = None, push: str | None = None) -> dict:
+    sizes = SETTINGS["training"][kind]
+    folder = RUNS / run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    # JSON is YAML.
+    (folder / "config.yaml").write_text(json.dumps(config))
+    command = ["anonymizer-train", kind, "--config", str(folder / "config.yaml"), "--out", str(folder), "--json"]
+    command += ["--stop-after", os.environ.get("ANONYMIZER_SEGMENT_SECONDS", str(sizes["segment_seconds"]))]
+    processes = sizes["gpus"] if gpus is None else gpus
+    if processes > 1:
+        command += ["--nproc", str(processes), "--max-restarts", "3"]
+    if any((folder / "checkpoints").glob("step-*")):
+        command.append("--resume")
+    code = run(command)
+    commit()
+    if code == UNFINISHED and sizes["segments"] > 1:
+        raise Unfinished(f"{run_id}: the segment is over; the next one goes on from the last checkpoint")
+    if code not in (0, UNFINISHED, *HOPELESS):
+        raise Unfinished(f"{run_id}: the trainer ended with {code}")
+    if code == 0 and push is not None:
+        code = run(["anonymizer", "models", "push", str(folder / "models" / kind), push])
+    return {"run": run_id, "exit": code}
+
+
+@app.function(**training("vae"))
+def train_vae(run_id: str, config: dict, gpus: int | None = None, push: str | None = None) -> dict:
+    return train("vae", run_id, config, gpus, push)
+
+
+@app.function(**training("unet"))
+def train_unet(run_id: str, config: dict, gpus: int | None = None, push: str | None = None) -> dict:
+    return train("unet", run_id, config, gpus, push)
+
+
+SERVING = SETTINGS["serving"]
+
+
+@app.cls(
+    image=image,
+    gpu=SERVING["gpu"],
+    cpu=SERVING["cpu"],
+    memory=SERVING["memory_mib"],
+    timeout=SERVING["timeout_seconds"],
+    startup_timeout=SERVING["startup_seconds"],
+    min_containers=0,
+    # Jobs live in the memory of the server that took them: there must be one only.
+    max_containers=SERVING["max_containers"],
+    scaledown_window=SERVING["scaledown_seconds"],
+    secrets=[bucket_secret, service_secret],
+    volumes=bucket(SETTINGS["bucket"]["models_prefix"]),
+    enable_memory_snapshot=True,
+    experimental_options={"enable_gpu_snapshot": True},
+)
+@modal.concurrent(max_inputs=SERVING["concurrent_inputs"])
+class Inference:
+    @modal.enter(snap=True)
+    def start(self):
+        """The snapshot is taken when models are loaded and a patch was drawn."""
+        self.server = start_server(SERVING["port"], os.environ)
+
+    @modal.web_server(SERVING["port"], startup_timeout=SERVING["startup_seconds"], label="anonymizer")
+    def serve(self):
+        """The server listens already."""
+
+    @modal.exit()
+    def stop(self):
+        self.server.send_signal(signal.SIGTERM)
+        self.server.wait(STOP_GRACE_SECONDS)
+
+
+def start_server(port: int, environment) -> subprocess.Popen:
+    command = ["anonymizer", "serve", "--host", "0.0.0.0", "--port", str(port)]
+    for option, name in (("--config", "ANONYMIZER_CONFIG"), ("--models", "ANONYMIZER_MODELS")):
+        if environment.get(name):
+            command += [option, environment[name]]
+    server = subprocess.Popen(command)
+    deadline = time.monotonic() + SERVING["startup_seconds"]
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=5) as answer:
+                if answer.status == 200:
+                    return server
+        except OSError:
+            pass
+        time.sleep(0.5)
+    server.kill()
+    raise RuntimeError("the server did not become ready")
