@@ -57,8 +57,16 @@ describe.skipIf(missing !== undefined)(`Modal${missing ? ` (${missing})` : ""}`,
     let stderr = "";
     const signal = new AbortController();
     const terminal = {
-      stdout: { write: (chunk: string | Uint8Array) => void (stdout += chunk) },
-      stderr: { write: (chunk: string | Uint8Array) => void (stderr += chunk) },
+      stdout: {
+        write: (chunk: string | Uint8Array) => {
+          stdout += chunk;
+        },
+      },
+      stderr: {
+        write: (chunk: string | Uint8Array) => {
+          stderr += chunk;
+        },
+      },
     };
     const code = await main(["launch", "modal", ...args], terminal, signal.signal);
     return { code, stdout, stderr };
@@ -76,6 +84,9 @@ describe.skipIf(missing !== undefined)(`Modal${missing ? ` (${missing})` : ""}`,
       "validation.every_steps": 0,
       "samples.every_steps": 0,
       threads: 1,
+      "lr_scheduler.type": "constant",
+      "lr_scheduler.warmup_steps": 0,
+      ...(kind === "vae" && { "perceptual.path": "/models/tiny/vgg16" }),
       ...(kind === "unet" && { "vae.path": "/models/tiny/vae", "glyph_encoder.path": "/models/tiny/glyph_encoder" }),
     };
     return [
@@ -142,7 +153,7 @@ describe.skipIf(missing !== undefined)(`Modal${missing ? ` (${missing})` : ""}`,
     expect(sent.some((file) => file.endsWith("/package-lock.json"))).toBe(true);
     expect(sent.some((file) => file.endsWith("/src/index.ts"))).toBe(true);
     expect(
-      sent.filter((file) => /node_modules|\.venv|\.git\/|models\/|\.env|safetensors|runs\/|\.png$/.test(file)),
+      sent.filter((file) => /node_modules|\.venv|\.git\/|^\/models\/|\.env|\.safetensors$|^\/runs\/|\.png$/.test(file)),
     ).toEqual([]);
   });
 

@@ -46,7 +46,6 @@ export function addLaunchCommands(program: Command, context: Context): void {
   const launch = program.command("launch").description("Train on other machines.");
   const modal = withCommon(launch.command("modal"))
     .description("Train on Modal: start, or go on with, a run; its log is followed until it ends.")
-    .enablePositionalOptions()
     .option(
       "--config <file>",
       "YAML configuration of a vae or unet; paths as the containers see them (/data, /models, /runs)",
@@ -68,7 +67,7 @@ export function addLaunchCommands(program: Command, context: Context): void {
     )
     .option("--image <ref>", "sandbox: image with this package")
     .option("--gpu <type[:count]>", "sandbox: another GPU")
-    .option("--timeout <seconds>", "sandbox: seconds until it ends", seconds)
+    .option("--timeout <seconds>", "sandbox: seconds until it ends", positiveInt)
     .option("--bucket <name>", "sandbox: bucket behind /data and /models")
     .option("--bucket-endpoint <url>", "sandbox: endpoint of the bucket (R2)")
     .option("--push <address>", "push the finished model there: r2://BUCKET/PREFIX/NAME@VERSION")
@@ -81,21 +80,23 @@ export function addLaunchCommands(program: Command, context: Context): void {
     ["status", "Whether a run goes on, and how it ended.", status],
     ["stop", "End a run; it writes a checkpoint and can be gone on with.", stop],
   ] as const) {
-    withCommon(modal.command(name))
+    ofRun(modal.command(name))
       .description(description)
-      .argument("<run>", "name of the run, or its id")
-      .action((run: string, options: CommonOptions) => withRun(run, options, context, work));
+      .action((run: string, _: object, command: Command) => withRun(run, command.optsWithGlobals(), context, work));
   }
-  withCommon(modal.command("logs"))
+  ofRun(modal.command("logs"))
     .description("Print the last lines of a run's log.")
-    .argument("<run>", "name of the run, or its id")
-    .option("--tail <lines>", "lines", seconds, 100)
-    .action((run: string, options: CommonOptions & { tail: number }) =>
-      withRun(run, options, context, async (launcher, { id }, { terminal }) => {
-        await launcher.logs(id, options.tail, terminal);
-      }),
+    .option("--tail <lines>", "lines", positiveInt, 100)
+    .action((run: string, { tail }: { tail: number }, command: Command) =>
+      withRun(run, command.optsWithGlobals(), context, (launcher, { id }, { terminal }) =>
+        launcher.logs(id, tail, terminal),
+      ),
     );
 }
+
+/** Its options are those of `modal` itself, which reads them wherever they stand. */
+const ofRun = (command: Command): Command =>
+  command.argument("<run>", "name of the run, or its id").configureHelp({ showGlobalOptions: true });
 
 const withCommon = (command: Command): Command =>
   command
@@ -103,7 +104,7 @@ const withCommon = (command: Command): Command =>
     .option("--environment <name>", "environment on Modal; default: MODAL_ENVIRONMENT or the profile's")
     .option("--json", "print JSON");
 
-function seconds(text: string): number {
+function positiveInt(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
     throw new InvalidArgumentError("It must be a whole number of at least 1.");
