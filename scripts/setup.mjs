@@ -121,6 +121,25 @@ async function installStorageServers() {
   }
 }
 
+/** Modal's client, for the tests that launch: it deploys the app, and its protocol is what the tests speak. */
+async function installModalClient() {
+  const folder = join(root, ".cache", "modal");
+  const requirements = "scripts/requirements-modal.txt";
+  try {
+    await step("Modal client for tests", {
+      key: () => hashOf(requirements),
+      ready: () => existsSync(join(folder, "bin", "modal")),
+      work: async () => {
+        await run("python3", ["-m", "venv", folder]);
+        const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"];
+        await run(join(folder, "bin", "python"), [...pip, "-r", requirements]);
+      },
+    });
+  } catch (error) {
+    console.log(`- Modal client for tests: left out (${error.message.trim().split("\n").at(-1)})`);
+  }
+}
+
 async function main() {
   await step("npm packages", {
     key: () => hashOf("package-lock.json"),
@@ -165,7 +184,10 @@ async function main() {
     });
     await installReadingModels();
   }
-  if (withTests) await installStorageServers();
+  if (withTests) {
+    await installStorageServers();
+    await installModalClient();
+  }
 }
 
 try {

@@ -60,6 +60,8 @@ const ok = {
 
 export class ModalPlane {
   readonly recorded: Recorded[] = [];
+  /** Besides the rest, of the first container of each input only. */
+  firstEnv: Readonly<Record<string, string>> = {};
   readonly #options: PlaneOptions;
   readonly #folder = mkdtempSync(join(tmpdir(), "modal-plane-"));
   readonly #server = new Server({ "grpc.max_receive_message_length": -1 });
@@ -241,10 +243,17 @@ export class ModalPlane {
     let failures = 0;
     const begin = (): void => {
       const { file, args } = command(work.starts);
+      const first = work.starts === 0 ? this.firstEnv : {};
       work.starts++;
       const child = spawn(file, args, {
         cwd: this.#folder,
-        env: { ...process.env, MOUNTS: JSON.stringify(this.#options.mounts ?? {}), ...this.#options.env, ...env },
+        env: {
+          ...process.env,
+          MOUNTS: JSON.stringify(this.#options.mounts ?? {}),
+          ...this.#options.env,
+          ...first,
+          ...env,
+        },
         detached: true,
         stdio: ["ignore", "pipe", "pipe"],
       });
@@ -297,7 +306,8 @@ export class ModalPlane {
     }),
     SecretGetOrCreate: ({ deployment_name, env_dict }) => {
       const id = `st-${deployment_name || "own"}`;
-      this.#secrets.set(id, env_dict ?? {});
+      // Maps come as lists of their entries.
+      this.#secrets.set(id, Object.fromEntries(env_dict.map(({ key, value }: Message) => [key, value])));
       return { secret_id: id };
     },
     MountBatchedCheckExistence: () => ({ missing_files: [] }),

@@ -148,8 +148,9 @@ export class ModalLauncher {
       if (exit === 0) return { state: "done", exit };
       return { state: exit === unfinished ? "unfinished" : "failed", exit };
     } catch (error) {
-      if (error instanceof this.#sdk.FunctionTimeoutError) return { state: "unfinished", message: "timed out" };
+      // In this order: the SDK takes the first for the second too.
       if (error instanceof this.#sdk.TimeoutError) return { state: "running" };
+      if (error instanceof this.#sdk.FunctionTimeoutError) return { state: "unfinished", message: "timed out" };
       if (error instanceof this.#sdk.RemoteError) {
         const { message } = error;
         return { state: /cancel|terminated/i.test(message) ? "stopped" : "failed", message };
