@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const clients = 10;
-const warmUpMs = 20_000;
+const warmUpMs = 30_000;
 const measuredMs = 60_000;
 // Fewer places than clients: some have to be sent away.
 const settings = ["service.concurrency=2", "service.queue=6"];

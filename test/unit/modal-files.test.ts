@@ -1,0 +1,71 @@
+/** What can be said of the files for Modal without Modal or a container engine. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
+import { modalSettings } from "../../src/launch/modal/settings.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const read = (file: string): string => readFileSync(join(root, file), "utf8");
+
+describe("modal/Dockerfile", () => {
+  const text = read("modal/Dockerfile");
+  // Continued lines are one instruction.
+  const instructions = text
+    .replaceAll(/\\\n\s*/g, " ")
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .map((line) => /^([A-Z]+) (.*)$/.exec(line)!.slice(1, 3) as [string, string]);
+  const all = (name: string): string[] => instructions.filter(([first]) => first === name).map(([, rest]) => rest);
+
+  it("pins its bases to exact versions of the Node this package supports", () => {
+    for (const from of all("FROM")) expect(from).toMatch(/^node:20\.\d+\.\d+-bookworm(-slim)?( AS build)?$/);
+    expect(all("FROM")).toHaveLength(2);
+  });
+
+  it("installs from the lockfile and the pinned requirements, without install scripts", () => {
+    expect(all("RUN").filter((run) => run.startsWith("npm"))).toEqual(["npm ci --ignore-scripts --no-audit --no-fund"]);
+    expect(all("RUN").join("\n")).toContain("pip install --no-cache-dir -r scripts/requirements.txt");
+    expect(text).not.toMatch(/npm install|:latest|curl|wget/);
+    for (const line of read("scripts/requirements.txt").split("\n"))
+      if (line !== "" && !line.startsWith("#")) expect(line).toMatch(/^[\w[\]-]+==[\w.]+$/);
+  });
+
+  it("does not run as root, and has no secret in it", () => {
+    expect(all("USER").at(-1)).toBe("node");
+    expect(instructions.findIndex(([name]) => name === "USER")).toBeGreaterThan(
+      instructions.findLastIndex(([name]) => name === "RUN"),
+    );
+    expect([...all("ENV"), ...all("ARG")].join("\n")).not.toMatch(/key|token|secret|password/i);
+  });
+
+  it("gets nothing of the checkout but its sources", () => {
+    const lines = read(".dockerignore").split("\n");
+    expect(lines[0]).toBe("*");
+    for (const kept of lines.filter((line) => line.startsWith("!")))
+      expect(kept).not.toMatch(/node_modules|models|runs|data|\.env|\.git|dist|build/);
+  });
+});
+
+describe("the Modal client", () => {
+  it("is Modal's: the newest package of that name is another one", async () => {
+    expect(manifest.dependencies.modal).toBe("0.11.1");
+    expect(typeof (await import("modal")).ModalClient).toBe("function");
+  });
+
+  it("is pinned for Python too", () => {
+    expect(read("scripts/requirements-modal.txt")).toMatch(/^modal==1\.6\.4$/m);
+  });
+});
+
+describe("modal/settings.json", () => {
+  it("keeps every segment below a day, with time for the last checkpoint, and has a price for every GPU", () => {
+    const { training, serving, usd_per_hour: prices } = modalSettings;
+    for (const { timeout_seconds, segment_seconds, gpu } of Object.values(training)) {
+      expect(timeout_seconds).toBeLessThan(24 * 3600);
+      expect(timeout_seconds - segment_seconds).toBeGreaterThanOrEqual(900);
+      expect(prices).toHaveProperty([gpu]);
+    }
+    expect(prices).toHaveProperty([serving.gpu]);
+  });
+});
