@@ -116,7 +116,9 @@ def train(kind: str, run_id: str, config: dict, gpus: int | None = None, push: s
     if code not in (0, UNFINISHED, *HOPELESS):
         raise Unfinished(f"{run_id}: the trainer ended with {code}")
     if code == 0 and push is not None:
-        code = run(["anonymizer", "models", "push", str(folder / "models" / kind), push])
+        # A UNet is pushed with what it needs: the folder is a model pack.
+        model = folder / "models" / "vae" if kind == "vae" else folder / "models"
+        code = run(["anonymizer", "models", "push", str(model), push])
     return {"run": run_id, "exit": code}
 
 

@@ -205,11 +205,15 @@ describe.skipIf(missing !== undefined)(`Modal${missing ? ` (${missing})` : ""}`,
   it.each(["vae", "unet"] as const)(
     "a %s trains in the deployed function, its log is followed to the end",
     async (kind) => {
-      const { code, stdout, stderr } = await cli(...training(kind, `first-${kind}`));
+      const store = join(folder, "store");
+      const push = ["--push", `file://${store}/mine-${kind}@v1`];
+      const { code, stdout, stderr } = await cli(...training(kind, `first-${kind}`, ...push));
       expect(stdout).toContain(`$ anonymizer-train ${kind} --config`);
       expect([code, stdout.trim().split("\n").at(-1)]).toEqual([0, `first-${kind}: done, exit code 0`]);
       expect(stderr).toMatch(/"event":"step".*"step":4/);
       expect(await readdir(join(folder, "runs", `first-${kind}`, "models"))).toContain(kind);
+      const pushed = await readdir(join(store, "models", `mine-${kind}`, "v1"), { recursive: true });
+      expect(pushed).toContain(kind === "vae" ? "model.safetensors" : "unet/model.safetensors");
       const [call] = plane.requests("FunctionMap").slice(-1);
       expect(call).toMatchObject({
         function_id: `fu-train_${kind}`,

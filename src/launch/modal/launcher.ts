@@ -198,10 +198,12 @@ export function sandboxCommand({ run, kind, command, push }: ModalPlan): string[
     // A signal ends the first wait, not the trainer.
     "wait $child; code=$?",
     "while kill -0 $child 2> /dev/null; do wait $child; code=$?; done",
-    'if [ $code -eq 0 ] && [ -n "$push" ]; then anonymizer models push "$folder/models/$model" "$push"; code=$?; fi',
+    'if [ $code -eq 0 ] && [ -n "$push" ]; then anonymizer models push "$folder/$model" "$push"; code=$?; fi',
     "exit $code",
   ].join("\n");
-  return ["sh", "-c", script, "run", folder, push ?? "", kind, ...command];
+  // A UNet is pushed with what it needs: the folder is a model pack.
+  const model = kind === "vae" ? "models/vae" : "models";
+  return ["sh", "-c", script, "run", folder, push ?? "", model, ...command];
 }
 
 async function followCall(call: FunctionCall, streams: Streams, signal: AbortSignal | undefined): Promise<void> {
