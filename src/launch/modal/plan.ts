@@ -89,7 +89,7 @@ export async function planModalLaunch(options: ModalLaunchOptions): Promise<Moda
   for (const name of ["image", "gpu", "timeoutSeconds", "bucket"] as const)
     if (backend === "function" && options[name] !== undefined)
       throw codedError("ERR_USAGE", `${name} belongs to a sandbox; the deployed app has its own (modal/settings.json)`);
-  if (options.push !== undefined && config.kind === "unet" && config.lora !== undefined)
+  if (options.push !== undefined && "lora" in config && config.lora !== undefined)
     throw codedError("ERR_USAGE", "--push is for whole models; an adapter stays in the run's folder");
   const gpu =
     backend === "sandbox" && options.gpu !== undefined ? parseGpu(options.gpu) : { type: sizes.gpu, count: sizes.gpus };
