@@ -7,7 +7,7 @@ import { Anonymizer } from "../anonymizer/anonymizer.ts";
 import type { SelfTest } from "../anonymizer/self-test.ts";
 import type { AnonymizerConfig, AnonymizerConfigInput } from "../config/anonymizer-config.ts";
 import { loadConfig } from "../config/load-config.ts";
-import { AnonymizerError, codedError } from "../errors.ts";
+import { AnonymizerError, codedError, systemCode } from "../errors.ts";
 import type { Report } from "../report.ts";
 import { type Logger, silentLogger } from "../telemetry/logger.ts";
 import type { AnonymizerServer, ServerOptions } from "./create-server.ts";
@@ -160,8 +160,7 @@ class Server implements AnonymizerServer {
     try {
       url = await this.#http.listen({ host, port });
     } catch (cause) {
-      const why = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown reason";
-      throw codedError("ERR_SERVICE_LISTEN", `${host}:${port}: ${why}`, { cause });
+      throw codedError("ERR_SERVICE_LISTEN", `${host}:${port}: ${systemCode(cause)}`, { cause });
     }
     this.#listening = true;
     this.#logger.info({ url }, "listening");
