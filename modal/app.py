@@ -96,40 +96,35 @@ def run(command: list) -> int:
         raise
 
 
-def train(kind: str, run_id: str, config: dict, gpus: int | None = None, push: str | None = None) -> dict:
+def train(kind: str, run_id: str, config: dict, gpus: int | None = None) -> dict:
     sizes = SETTINGS["training"][kind]
     folder = RUNS / run_id
     folder.mkdir(parents=True, exist_ok=True)
     # JSON is YAML.
     (folder / "config.yaml").write_text(json.dumps(config))
     command = ["anonymizer-train", kind, "--config", str(folder / "config.yaml"), "--out", str(folder), "--json"]
+    command += ["--resume", "auto"]
     command += ["--stop-after", os.environ.get("ANONYMIZER_SEGMENT_SECONDS", str(sizes["segment_seconds"]))]
     processes = sizes["gpus"] if gpus is None else gpus
     if processes > 1:
         command += ["--nproc", str(processes), "--max-restarts", "3"]
-    if any((folder / "checkpoints").glob("step-*")):
-        command.append("--resume")
     code = run(command)
     commit()
     if code == UNFINISHED and sizes["segments"] > 1:
         raise Unfinished(f"{run_id}: the segment is over; the next one goes on from the last checkpoint")
     if code not in (0, UNFINISHED, *HOPELESS):
         raise Unfinished(f"{run_id}: the trainer ended with {code}")
-    if code == 0 and push is not None:
-        # A UNet is pushed with what it needs: the folder is a model pack.
-        model = folder / "models" / "vae" if kind == "vae" else folder / "models"
-        code = run(["anonymizer", "models", "push", str(model), push])
     return {"run": run_id, "exit": code}
 
 
 @app.function(**training("vae"))
-def train_vae(run_id: str, config: dict, gpus: int | None = None, push: str | None = None) -> dict:
-    return train("vae", run_id, config, gpus, push)
+def train_vae(run_id: str, config: dict, gpus: int | None = None) -> dict:
+    return train("vae", run_id, config, gpus)
 
 
 @app.function(**training("unet"))
-def train_unet(run_id: str, config: dict, gpus: int | None = None, push: str | None = None) -> dict:
-    return train("unet", run_id, config, gpus, push)
+def train_unet(run_id: str, config: dict, gpus: int | None = None) -> dict:
+    return train("unet", run_id, config, gpus)
 
 
 SERVING = SETTINGS["serving"]

@@ -180,7 +180,7 @@ describe.skipIf(missing !== undefined)(`Modal${missing ? ` (${missing})` : ""}`,
     expect(stdout).toContain("4 × A100-80GB");
     expect(stdout).toContain("23 h; a checkpoint and the end of the segment after 22 h");
     expect(stdout).toContain(
-      "anonymizer-train unet --config /runs/dry/config.yaml --out /runs/dry --json --stop-after 79200 --nproc 4",
+      "anonymizer-train unet --config /runs/dry/config.yaml --out /runs/dry --json --resume auto --stop-after 79200 --nproc 4",
     );
     expect(stdout).toMatch(/cost +\d+\.\d\d USD an hour, \d+\.\d\d USD a full segment, \d+\.\d\d USD at most/);
     expect(plane.recorded.length).toBe(before);

@@ -100,11 +100,11 @@ export class ModalLauncher {
     return this.#environment === undefined ? {} : { environment: this.#environment };
   }
 
-  async #spawn({ app, function: name, run, config, gpu, push }: ModalPlan): Promise<string> {
+  async #spawn({ app, function: name, run, config, gpu }: ModalPlan): Promise<string> {
     const deployed = await this.#client.functions.fromName(app, name, this.#scope);
     // Plain values: what is sent is CBOR, and undefined is none of them there.
     const plain = JSON.parse(JSON.stringify(config)) as object;
-    const call = await deployed.spawn([run, plain, gpu.count, push ?? null]);
+    const call = await deployed.spawn([run, plain, gpu.count]);
     return call.functionCallId;
   }
 
@@ -184,26 +184,11 @@ export class ModalLauncher {
 
 const isSandbox = (id: string): boolean => id.startsWith("sb-");
 
-/** Puts the configuration in its place, goes on where there is a checkpoint, and pushes what is finished. */
-export function sandboxCommand({ run, kind, command, push }: ModalPlan): string[] {
+/** Puts the configuration in its place and becomes the trainer, so that signals reach it. */
+export function sandboxCommand({ run, command }: ModalPlan): string[] {
   const folder = `${modalSettings.paths.runs}/${run}`;
-  const script = [
-    'mkdir -p "$1"',
-    'printf %s "$ANONYMIZER_TRAINING" > "$1/config.yaml"',
-    "folder=$1; push=$2; model=$3; shift 3",
-    'if ls -d "$folder"/checkpoints/step-* > /dev/null 2>&1; then set -- "$@" --resume; fi',
-    // Signals must reach the trainer: it is waited for, not replaced, as something may follow.
-    '"$@" & child=$!',
-    'trap "kill -TERM $child" TERM INT',
-    // A signal ends the first wait, not the trainer.
-    "wait $child; code=$?",
-    "while kill -0 $child 2> /dev/null; do wait $child; code=$?; done",
-    'if [ $code -eq 0 ] && [ -n "$push" ]; then anonymizer models push "$folder/$model" "$push"; code=$?; fi',
-    "exit $code",
-  ].join("\n");
-  // A UNet is pushed with what it needs: the folder is a model pack.
-  const model = kind === "vae" ? "models/vae" : "models";
-  return ["sh", "-c", script, "run", folder, push ?? "", model, ...command];
+  const script = 'mkdir -p "$1" && printf %s "$ANONYMIZER_TRAINING" > "$1/config.yaml" && shift && exec "$@"';
+  return ["sh", "-c", script, "run", folder, ...command];
 }
 
 async function followCall(call: FunctionCall, streams: Streams, signal: AbortSignal | undefined): Promise<void> {

@@ -3,6 +3,7 @@ import { loadConfig } from "../../config/load-config.ts";
 import { pathKeysOf } from "../../config/schemas.ts";
 import type { TrainerConfig } from "../../config/training-config.ts";
 import { codedError } from "../../errors.ts";
+import { isStoreAddress } from "../../registry/store-address.ts";
 import { modalSettings, type TrainingKind } from "./settings.ts";
 
 export interface ModalLaunchOptions {
@@ -61,7 +62,6 @@ export interface ModalPlan {
   /** Runs in a sandbox; the deployed function makes the same of its arguments. */
   readonly command: readonly string[];
   readonly config: TrainerConfig;
-  readonly push: string | undefined;
   readonly cost: CostEstimate;
 }
 
@@ -74,7 +74,10 @@ const day = 86_400;
  * no container has), ERR_USAGE.
  */
 export async function planModalLaunch(options: ModalLaunchOptions): Promise<ModalPlan> {
-  const config = await loadConfig(options.config, undefined, options.overrides ? { overrides: options.overrides } : {});
+  const { push } = options;
+  const config = await loadConfig(options.config, undefined, {
+    overrides: { ...options.overrides, ...(push !== undefined && { publish: push }) },
+  });
   if (config.kind === "anonymizer")
     throw codedError("ERR_USAGE", "Only trainings are launched: give a vae or unet configuration");
   checkPaths(config);
@@ -89,8 +92,6 @@ export async function planModalLaunch(options: ModalLaunchOptions): Promise<Moda
   for (const name of ["image", "gpu", "timeoutSeconds", "bucket"] as const)
     if (backend === "function" && options[name] !== undefined)
       throw codedError("ERR_USAGE", `${name} belongs to a sandbox; the deployed app has its own (modal/settings.json)`);
-  if (options.push !== undefined && "lora" in config && config.lora !== undefined)
-    throw codedError("ERR_USAGE", "--push is for whole models; an adapter stays in the run's folder");
   const gpu =
     backend === "sandbox" && options.gpu !== undefined ? parseGpu(options.gpu) : { type: sizes.gpu, count: sizes.gpus };
   const timeoutSeconds = options.timeoutSeconds ?? sizes.timeout_seconds;
@@ -127,7 +128,6 @@ export async function planModalLaunch(options: ModalLaunchOptions): Promise<Moda
     secrets: [secrets.bucket],
     command: trainingCommand(kind, `${paths.runs}/${run}`, segmentSeconds, gpu.count),
     config,
-    push: options.push,
     cost: estimateCost(gpu, sizes.cpu, sizes.memory_mib, timeoutSeconds, segments),
   };
 }
@@ -141,6 +141,8 @@ const trainingCommand = (kind: TrainingKind, folder: string, seconds: number, pr
   "--out",
   folder,
   "--json",
+  "--resume",
+  "auto",
   "--stop-after",
   String(seconds),
   ...(processes > 1 ? ["--nproc", String(processes), "--max-restarts", "3"] : []),
@@ -161,7 +163,7 @@ function checkPaths(config: TrainerConfig): void {
   for (const path of pathKeysOf(config.kind)) {
     if (path.join(".") === "output_dir") continue;
     const value = path.reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], config);
-    if (typeof value === "string" && !roots.some((root) => value.startsWith(`${root}/`)))
+    if (typeof value === "string" && !isStoreAddress(value) && !roots.some((root) => value.startsWith(`${root}/`)))
       wrong.push(`${path.join(".")}: ${value}`);
   }
   if (wrong.length > 0)
@@ -210,7 +212,7 @@ export function planText(plan: ModalPlan): string {
     ]),
     ["secrets", plan.secrets.join(", ")],
     ["command", plan.command.join(" ")],
-    ...(plan.push === undefined ? [] : [["push", plan.push] as [string, string]]),
+    ...(plan.config.publish === undefined ? [] : [["push", plan.config.publish] as [string, string]]),
     [
       "cost",
       `${dollars(cost.perHour)} an hour, ${dollars(cost.perSegment)} a full segment, ${dollars(cost.most)} at most (estimate by the prices in modal/settings.json)`,
