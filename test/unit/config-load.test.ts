@@ -43,6 +43,8 @@ describe("shipped configurations", () => {
     const yaml = files.filter((f) => f.endsWith(".yaml"));
     expect(yaml.sort()).toEqual([
       "engine.yaml",
+      "presets/document-small-unet.yaml",
+      "presets/document-small-vae.yaml",
       "presets/tiny-unet.yaml",
       "presets/tiny-vae.yaml",
       "unet.yaml",
