@@ -65,9 +65,11 @@ Napi::Value PipelineWrap::generate(const Napi::CallbackInfo& info) {
       throw CodedError("ERR_INVALID_ARGUMENT", "options.seeds must hold one seed for each sample");
     SamplingOptions options;
     options.sampler = parse_sampler(reader.string("sampler"), "options.sampler");
-    options.steps = reader.integer("steps");
+    options.plan.steps = reader.integer("steps");
+    if (reader.has("timestepSpacing"))
+      options.plan.spacing = parse_spacing(reader.string("timestepSpacing"), "options.timestepSpacing");
     options.guidance_scale = reader.number("guidanceScale");
-    options.strength = reader.number("strength");
+    options.plan.strength = reader.number("strength");
     const bool latents_only = reader.has("returnLatents") && reader.boolean("returnLatents");
     std::shared_ptr<Napi::FunctionReference> progress;
     if (reader.has("onProgress")) {

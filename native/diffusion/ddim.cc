@@ -7,12 +7,15 @@
 
 namespace anonymizer {
 
-Ddim::Ddim(const NoiseSchedule& schedule, int64_t steps, double strength, Prediction prediction)
-    : prediction_(prediction) {
-  const int64_t run = checked_steps(steps, NoiseSchedule::kTrainSteps, strength);
+Ddim::Ddim(const NoiseSchedule& schedule, const StepPlan& plan, Prediction prediction) : prediction_(prediction) {
+  const int64_t run = plan.checked(NoiseSchedule::kTrainSteps);
   const at::Tensor host = schedule.alphas_cumprod().to(at::kCPU).contiguous();
   alphas_cumprod_.assign(host.const_data_ptr<float>(), host.const_data_ptr<float>() + host.numel());
-  stride_ = NoiseSchedule::kTrainSteps / steps;
+  stride_ = NoiseSchedule::kTrainSteps / plan.steps;
+  if (plan.spacing == Spacing::kTrailing) {
+    timesteps_ = plan.trailing(run);
+    return;
+  }
   for (int64_t k = run - 1; k >= 0; --k) {
     timesteps_.push_back(std::min(k * stride_ + 1, NoiseSchedule::kTrainSteps - 1));
   }

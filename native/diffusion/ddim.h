@@ -7,8 +7,8 @@ namespace anonymizer {
 
 class Ddim : public Sampler {
  public:
-  // 50 steps: 981, 961, …, 1.
-  Ddim(const NoiseSchedule& schedule, int64_t steps, double strength, Prediction prediction);
+  // 50 steps, leading: 981, 961, …, 1.
+  Ddim(const NoiseSchedule& schedule, const StepPlan& plan, Prediction prediction);
   at::Tensor step(const at::Tensor& model_output, size_t k, const at::Tensor& sample) override;
 
  private:

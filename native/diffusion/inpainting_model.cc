@@ -79,8 +79,7 @@ at::Tensor InpaintingModel::sample(const SamplingInputs& inputs,
                                    const std::function<at::Tensor(at::IntArrayRef)>& noise,
                                    const SamplingOptions& options, const AbortFlag& abort) {
   torch::NoGradGuard no_grad;
-  const std::unique_ptr<Sampler> sampler =
-      make_sampler(options.sampler, schedule_, options.steps, options.strength, options_.prediction);
+  const std::unique_ptr<Sampler> sampler = make_sampler(options.sampler, schedule_, options.plan, options_.prediction);
   const auto& [images, masks, drafts, glyphs] = inputs;
   const at::Tensor masked = masked_latents(images, masks, drafts);
   abort.check();
@@ -91,7 +90,7 @@ at::Tensor InpaintingModel::sample(const SamplingInputs& inputs,
   if (guided) text = at::cat({at::zeros_like(text), text});
   const int64_t batch = images.size(0);
   at::Tensor latents = noise(masked.sizes()).to(device_);
-  if (options.strength < 1) {
+  if (options.plan.strength < 1) {
     const at::Tensor start =
         at::full({batch}, sampler->timesteps().front(), at::TensorOptions().dtype(at::kLong).device(device_));
     const bool drafted = options_.masked_fill == MaskedFill::kDraft;

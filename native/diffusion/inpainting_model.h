@@ -40,9 +40,8 @@ struct InpaintingModelOptions {
 
 struct SamplingOptions {
   SamplerKind sampler = SamplerKind::kDdim;
-  int64_t steps = 20;
+  StepPlan plan;
   double guidance_scale = 1;
-  double strength = 1;
   std::function<void(int64_t done, int64_t total)> on_step;
 };
 

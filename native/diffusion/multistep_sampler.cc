@@ -7,16 +7,19 @@
 
 namespace anonymizer {
 
-MultistepSampler::MultistepSampler(const NoiseSchedule& schedule, int64_t steps, double strength, Prediction prediction)
+MultistepSampler::MultistepSampler(const NoiseSchedule& schedule, const StepPlan& plan, Prediction prediction)
     : prediction_(prediction) {
   // With more, the first timestep would lie beyond the schedule.
-  const int64_t run = checked_steps(steps, NoiseSchedule::kTrainSteps - 2, strength);
+  const int64_t run = plan.checked(NoiseSchedule::kTrainSteps - 2);
   const at::Tensor host = schedule.alphas_cumprod().to(at::kCPU).contiguous();
   const float* alphas_cumprod = host.const_data_ptr<float>();
-  const int64_t stride = NoiseSchedule::kTrainSteps / (steps + 1);
-  for (int64_t k = run; k >= 1; --k) {
-    const int64_t timestep = k * stride + 1;
-    timesteps_.push_back(timestep);
+  if (plan.spacing == Spacing::kTrailing) {
+    timesteps_ = plan.trailing(run);
+  } else {
+    const int64_t stride = NoiseSchedule::kTrainSteps / (plan.steps + 1);
+    for (int64_t k = run; k >= 1; --k) timesteps_.push_back(k * stride + 1);
+  }
+  for (const int64_t timestep : timesteps_) {
     const double kept = alphas_cumprod[timestep];
     levels_.push_back({std::sqrt(kept), std::sqrt(1 - kept), 0.5 * std::log(kept / (1 - kept))});
   }

@@ -7,8 +7,8 @@ namespace anonymizer {
 
 class MultistepSampler : public Sampler {
  public:
-  // 50 steps: 951, 932, …, 20. The level after the last step is free of noise (σ = 0).
-  MultistepSampler(const NoiseSchedule& schedule, int64_t steps, double strength, Prediction prediction);
+  // 50 steps, leading: 951, 932, …, 20. The level after the last step is free of noise (σ = 0).
+  MultistepSampler(const NoiseSchedule& schedule, const StepPlan& plan, Prediction prediction);
 
  protected:
   // √ᾱ, √(1−ᾱ) and λ = log(α/σ), half the logarithm of the signal-to-noise ratio.

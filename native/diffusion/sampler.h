@@ -1,5 +1,4 @@
-// One interface for what turns noise into latents, step by step. Timesteps are spaced "leading" with offset 1, as SD2's
-// scheduler configuration has it.
+// One interface for what turns noise into latents, step by step.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,6 +16,26 @@ enum class SamplerKind { kDdim, kDpmSolver, kUniPc };
 // "ddim", "dpmpp_2m", "unipc"; ERR_INVALID_ARGUMENT for any other, said of `what`.
 SamplerKind parse_sampler(const std::string& name, const std::string& what);
 
+// Which of the timesteps are run (Lin et al. 2024, "Common Diffusion Noise Schedules and Sample Steps are Flawed",
+// table 2): "leading" with offset 1 as in SD2's scheduler configuration, which with few steps begins far from pure
+// noise, or "trailing", which always begins at the last one.
+enum class Spacing { kLeading, kTrailing };
+
+// "leading", "trailing"; ERR_INVALID_ARGUMENT for any other, said of `what`.
+Spacing parse_spacing(const std::string& name, const std::string& what);
+
+// What decides the timesteps. strength in (0, 1]: the share of the steps that is run.
+struct StepPlan {
+  int64_t steps = 20;
+  double strength = 1;
+  Spacing spacing = Spacing::kLeading;
+
+  // Throws unless steps is 1 … most and strength in (0, 1]; gives how many of the steps are run, at least 1.
+  int64_t checked(int64_t most) const;
+  // The last `run` of 1000 − i·1000/steps, rounded, less one: 50 steps are 999, 979, …, 19.
+  std::vector<int64_t> trailing(int64_t run) const;
+};
+
 class Sampler {
  public:
   virtual ~Sampler() = default;
@@ -30,12 +49,8 @@ class Sampler {
   std::vector<int64_t> timesteps_;
 };
 
-// steps: 1 … 1000 with DDIM, 1 … 998 with the others, which need two timesteps more. strength in (0, 1]: the share of
-// the steps that is run. ERR_INVALID_ARGUMENT outside.
-std::unique_ptr<Sampler> make_sampler(SamplerKind kind, const NoiseSchedule& schedule, int64_t steps, double strength,
+// steps: 1 … 1000 with DDIM, 1 … 998 with the others, which need two timesteps more. ERR_INVALID_ARGUMENT outside.
+std::unique_ptr<Sampler> make_sampler(SamplerKind kind, const NoiseSchedule& schedule, const StepPlan& plan,
                                       Prediction prediction);
-
-// Throws unless steps is 1 … most and strength in (0, 1]; gives how many of the steps are run, at least 1.
-int64_t checked_steps(int64_t steps, int64_t most, double strength);
 
 }  // namespace anonymizer

@@ -44,12 +44,13 @@ CachedInputs UnetObjective::encode(const PreparedBatch& batch) {
   return result;
 }
 
-at::Tensor UnetObjective::blank_latents(int64_t height, int64_t width) {
-  at::Tensor& known = blank_latents_[{height, width}];
+at::Tensor UnetObjective::blank_latents(const PreparedBatch& batch) {
+  at::Tensor& known = blank_latents_[{batch.height, batch.width}];
   if (!known.defined()) {
     const auto options = at::TensorOptions().dtype(at::kFloat).device(device_);
-    const at::Tensor grey = at::zeros({1, 3, height, width}, options);
-    known = model_.masked_latents(grey, at::ones({1, 1, height, width}, options), grey);
+    // In the format of images: the layouts' group norms differ by a thousandth where a picture is all of one colour.
+    const at::Tensor grey = at::zeros({1, 3, batch.height, batch.width}, options).contiguous(batch.format);
+    known = model_.masked_latents(grey, at::ones({1, 1, batch.height, batch.width}, options), grey);
   }
   return known;
 }

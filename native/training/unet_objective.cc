@@ -84,7 +84,7 @@ Loss UnetObjective::loss(const PreparedBatch& batch, const StepContext& context)
     latents = posterior.sample(drawn) * options_.model.scaling_factor;
     if (cached) {
       masked = batch.cached.masked * options_.model.scaling_factor;
-      if (any_full) masked = at::where(full > 0, blank_latents(batch.height, batch.width), masked);
+      if (any_full) masked = at::where(full > 0, blank_latents(batch), masked);
       latent_mask = at::maximum(batch.cached.mask.to(at::kFloat), full);
     } else {
       const at::Tensor masks = at::maximum(batch.masks, full);
@@ -118,7 +118,9 @@ at::Tensor UnetObjective::preview(const PreparedBatch& batch, int64_t steps, con
   require_inputs(batch);
   require_images(batch);
   SamplingOptions options;
-  options.steps = steps;
+  options.plan.steps = steps;
+  // Few steps are to show the same as many; models that take drafts are used so too.
+  if (options_.model.masked_fill == MaskedFill::kDraft) options.plan.spacing = Spacing::kTrailing;
   auto noise = [&](at::IntArrayRef shape) { return batch_noise(batch.noise, batch, context, Purpose::kNoise, shape); };
   return model_.decode(model_.sample({batch.images, batch.masks, batch.drafts, batch.glyphs}, noise, options, abort));
 }

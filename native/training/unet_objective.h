@@ -44,7 +44,7 @@ class UnetObjective : public Objective {
 
  private:
   // Scaled latents of an image that is masked as a whole, [1, C, h, w]; the same for all images of that size.
-  at::Tensor blank_latents(int64_t height, int64_t width);
+  at::Tensor blank_latents(const PreparedBatch& batch);
 
   UnetObjectiveOptions options_;
   c10::Device device_;

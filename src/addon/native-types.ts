@@ -1,6 +1,6 @@
 /** The one typed view of the native binary. Values are already checked when they get here; policy lives above. */
 
-import type { SamplerName } from "./samplers.ts";
+import type { SamplerName, TimestepSpacing } from "./samplers.ts";
 
 export type DType = "float32" | "float64" | "float16" | "bfloat16" | "int64" | "int32" | "uint8" | "bool";
 
@@ -330,6 +330,8 @@ export interface NativeGenerateOptions {
   /** ERR_INVALID_ARGUMENT for any other name, and for more steps than it can take. */
   readonly sampler: SamplerName;
   readonly steps: number;
+  /** Default leading. */
+  readonly timestepSpacing?: TimestepSpacing;
   /** 1 = no guidance. */
   readonly guidanceScale: number;
   /** Start from the noised image: 1 = pure noise. */

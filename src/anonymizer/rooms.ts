@@ -132,6 +132,7 @@ async function firstEngine(
         threads: config.threads,
         sampler: config.diffusion.sampler,
         steps: config.diffusion.steps,
+        ...(config.diffusion.timestep_spacing === "auto" ? {} : { timestepSpacing: config.diffusion.timestep_spacing }),
         guidanceScale: config.diffusion.guidance_scale,
         strength: config.diffusion.strength,
         batchSize: config.diffusion.batch_size,

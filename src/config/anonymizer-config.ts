@@ -1,6 +1,6 @@
 /** Schema of the anonymizer's configuration (`configs/engine.yaml`). */
 import { z } from "zod";
-import { mostSteps, samplers } from "../addon/samplers.ts";
+import { mostSteps, samplers, timestepSpacings } from "../addon/samplers.ts";
 import type { EntityType } from "../detection/entity.ts";
 import { leakSimilarity } from "../text/similarity.ts";
 import { customRecognizerSchema, imageRegionsSchema, nerSchema } from "./recognizer-config.ts";
@@ -58,6 +58,12 @@ export const anonymizerSchema = z
       .strictObject({
         sampler: z.enum(samplers).default("ddim").describe("How noise becomes the picture."),
         steps: positiveInt.max(1000).default(20).describe("Sampling steps; dpmpp_2m and unipc take 998 at most."),
+        timestep_spacing: z
+          .enum(["auto", ...timestepSpacings])
+          .default("auto")
+          .describe(
+            "Which timesteps are run; auto = trailing with models that take drafts, which begins at pure noise however few steps there are, else leading as in Stable Diffusion 2.",
+          ),
         guidance_scale: z.number().min(1).max(50).default(1).describe("Classifier-free guidance; 1 = none."),
         strength: z.number().gt(0).max(1).default(1).describe("1 = from pure noise."),
         batch_size: positiveInt.max(256).default(8).describe("Patches of one forward pass."),

@@ -1,6 +1,6 @@
 /** Draws new texts with the inpainting diffusion model. */
 import sharp from "sharp";
-import type { SamplerName } from "../addon/samplers.ts";
+import type { SamplerName, TimestepSpacing } from "../addon/samplers.ts";
 import { boxHeight } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { throwIfAborted } from "../errors.ts";
@@ -14,6 +14,8 @@ export interface DiffusionEngineOptions extends InpaintingPipelineOptions {
   readonly sampler?: SamplerName;
   /** Sampling steps, default 20. */
   readonly steps?: number;
+  /** Default: trailing with a UNet that takes drafts, else leading. */
+  readonly timestepSpacing?: TimestepSpacing;
   readonly guidanceScale?: number;
   readonly strength?: number;
 }
@@ -85,6 +87,7 @@ async function generate(
   const images = await pipeline.generate(requests, {
     ...(options.sampler === undefined ? {} : { sampler: options.sampler }),
     ...(options.steps === undefined ? {} : { steps: options.steps }),
+    ...(options.timestepSpacing === undefined ? {} : { timestepSpacing: options.timestepSpacing }),
     ...(options.guidanceScale === undefined ? {} : { guidanceScale: options.guidanceScale }),
     ...(options.strength === undefined ? {} : { strength: options.strength }),
     ...(signal === undefined ? {} : { signal }),

@@ -4,7 +4,7 @@ import { type AdapterRequest, checkWeight, nativeAdapter, openAdapters } from ".
 import { loadNative } from "../addon/binding.ts";
 import { resolveDevice } from "../addon/devices.ts";
 import type { NativeBatch, NativePipeline } from "../addon/native-types.ts";
-import type { SamplerName } from "../addon/samplers.ts";
+import type { SamplerName, TimestepSpacing } from "../addon/samplers.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
 import type { InpaintingFacts } from "../models/inpainting-facts.ts";
@@ -52,6 +52,8 @@ export interface SamplingOptions {
   readonly sampler?: SamplerName;
   /** Sampling steps, 1…1000 (1…998 with dpmpp_2m and unipc); default 20. */
   readonly steps?: number;
+  /** Default: trailing with a UNet that takes drafts, else leading. */
+  readonly timestepSpacing?: TimestepSpacing;
   /** Classifier-free guidance (Ho & Salimans 2022); 1 (default) = none. */
   readonly guidanceScale?: number;
   /**
@@ -173,6 +175,7 @@ export class InpaintingPipeline {
         const output = await this.#native.generate(this.#nativeBatch(part), {
           sampler: options.sampler ?? "ddim",
           steps,
+          timestepSpacing: options.timestepSpacing ?? (this.takesDrafts ? "trailing" : "leading"),
           guidanceScale: options.guidanceScale ?? 1,
           strength,
           seeds: BigUint64Array.from(part, ({ seed }) => BigInt.asUintN(64, BigInt(seed))),

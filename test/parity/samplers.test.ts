@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import { relativeDifference } from "../helpers/safetensors.ts";
 import { batch, expectReferenceSamples, openPipeline, size } from "../helpers/sampling.ts";
 
+const whole = { guidanceScale: 1, strength: 1 };
+const half = { guidanceScale: 1, strength: 0.5 };
 const cases = (["dpmpp_2m", "unipc"] as const).flatMap((sampler) => [
   { sampler, steps: 1, guidanceScale: 1, strength: 1, predictionType: "epsilon" as const },
   { sampler, steps: 2, guidanceScale: 1, strength: 1, predictionType: "v_prediction" as const },
@@ -10,11 +12,14 @@ const cases = (["dpmpp_2m", "unipc"] as const).flatMap((sampler) => [
   { sampler, steps: 10, guidanceScale: 2.5, strength: 0.6, predictionType: "v_prediction" as const },
   { sampler, steps: 20, guidanceScale: 1, strength: 1, predictionType: "epsilon" as const },
   { sampler, steps: 20, guidanceScale: 1, strength: 0.5, predictionType: "epsilon" as const },
+  { sampler, steps: 8, timestepSpacing: "trailing" as const, ...half, predictionType: "v_prediction" as const },
+  { sampler, steps: 3, timestepSpacing: "trailing" as const, ...whole, predictionType: "v_prediction" as const },
 ]);
 
 describe("multistep samplers", () => {
-  it.each(cases)("$sampler, $steps steps, strength $strength, guidance $guidanceScale, $predictionType", (options) =>
-    expectReferenceSamples({ ...options, maskedFill: "0" }, 1e-5),
+  it.each(cases)(
+    "$sampler, $steps steps $timestepSpacing, strength $strength, guidance $guidanceScale, $predictionType",
+    (options) => expectReferenceSamples({ ...options, maskedFill: "0" }, 1e-5),
   );
 
   it("draw for each region from its own seed, whatever stands beside it in the batch", async () => {

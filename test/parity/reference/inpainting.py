@@ -13,11 +13,11 @@ def training_schedule(options):
 
 
 def sampling_schedule(options):
-    """options["sampler"]: ddim (default), dpmpp_2m or unipc."""
+    """options["sampler"]: ddim (default), dpmpp_2m or unipc; options["timestepSpacing"]: leading (default), trailing."""
     shared = {
         **{name: value for name, value in SCHEDULE.items() if name != "clip_sample"},
         "steps_offset": 1,
-        "timestep_spacing": "leading",
+        "timestep_spacing": options.get("timestepSpacing", "leading"),
         "prediction_type": options.get("predictionType", "epsilon"),
     }
     match options.get("sampler", "ddim"):
