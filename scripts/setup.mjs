@@ -102,43 +102,39 @@ async function installReadingModels() {
   }
 }
 
-/** Servers that speak S3, for the tests of the object store; left out with the reason where they can't be installed. */
-async function installStorageServers() {
-  const folder = join(root, ".cache", "s3-servers");
-  const requirements = "scripts/requirements-s3.txt";
+/** Pinned Python programs in an environment of their own, for tests; left out with the reason where they can't be installed. */
+async function installForTests(name, { folder, requirements, programs }) {
+  const environment = join(root, ".cache", folder);
   try {
-    await step("servers for storage tests", {
+    await step(name, {
       key: () => hashOf(requirements),
-      ready: () => existsSync(join(folder, "bin", "moto_server")) && existsSync(join(folder, "bin", "rclone")),
+      ready: () => programs.every((program) => existsSync(join(environment, "bin", program))),
       work: async () => {
-        await run("python3", ["-m", "venv", folder]);
+        await run("python3", ["-m", "venv", environment]);
         const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"];
-        await run(join(folder, "bin", "python"), [...pip, "-r", requirements]);
+        await run(join(environment, "bin", "python"), [...pip, "-r", requirements]);
       },
     });
   } catch (error) {
-    console.log(`- servers for storage tests: left out (${error.message.trim().split("\n").at(-1)})`);
+    console.log(`- ${name}: left out (${error.message.trim().split("\n").at(-1)})`);
   }
 }
 
+/** Servers that speak S3, for the tests of the object store. */
+const installStorageServers = () =>
+  installForTests("servers for storage tests", {
+    folder: "s3-servers",
+    requirements: "scripts/requirements-s3.txt",
+    programs: ["moto_server", "rclone"],
+  });
+
 /** Modal's client, for the tests that launch: it deploys the app, and its protocol is what the tests speak. */
-async function installModalClient() {
-  const folder = join(root, ".cache", "modal");
-  const requirements = "scripts/requirements-modal.txt";
-  try {
-    await step("Modal client for tests", {
-      key: () => hashOf(requirements),
-      ready: () => existsSync(join(folder, "bin", "modal")),
-      work: async () => {
-        await run("python3", ["-m", "venv", folder]);
-        const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"];
-        await run(join(folder, "bin", "python"), [...pip, "-r", requirements]);
-      },
-    });
-  } catch (error) {
-    console.log(`- Modal client for tests: left out (${error.message.trim().split("\n").at(-1)})`);
-  }
-}
+const installModalClient = () =>
+  installForTests("Modal client for tests", {
+    folder: "modal",
+    requirements: "scripts/requirements-modal.txt",
+    programs: ["modal"],
+  });
 
 async function main() {
   await step("npm packages", {

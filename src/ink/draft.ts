@@ -90,7 +90,7 @@ function locateInk(analysis: InkAnalysis, mask: Box, textBox: Box): InkPlace {
   };
 }
 
-/** Mean colour of the strongest ink; black where there is none. */
+/** Mean colour of the strongest ink; black, or white on dark paper, where there is none. */
 function inkColour(image: RasterImage, { contrast, strength, darkInk }: InkAnalysis, mask: Box): number[] {
   const sums = [0, 0, 0, 0];
   for (let y = mask[1]; y < mask[3]; y++) {

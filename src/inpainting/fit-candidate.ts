@@ -1,5 +1,4 @@
 /** How a text may have been set, and what follows from it. */
-
 import type { InkEdges } from "../ink/ink-edges.ts";
 import { createPlane, type Plane } from "../ink/planes.ts";
 import type { FontFace } from "../rendering/fonts.ts";

@@ -1,5 +1,4 @@
 /** Tells how well a text set in one way agrees with the ink on the paper. */
-
 import { type Plane, soften } from "../ink/planes.ts";
 import type { FontFace } from "../rendering/fonts.ts";
 import { measureText, renderCoverage } from "../rendering/text.ts";

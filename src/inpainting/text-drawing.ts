@@ -1,5 +1,4 @@
 /** Puts ink on paper: a text in the type, weight, softness, colour and grain of an old one. */
-
 import { blurPlane, createPlane, type Plane } from "../ink/planes.ts";
 import type { Pacer } from "../pacer.ts";
 import type { Random } from "../random/random.ts";

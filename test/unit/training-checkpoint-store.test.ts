@@ -8,6 +8,7 @@ import { loadConfig } from "../../src/config/load-config.ts";
 import type { VAETrainerConfig } from "../../src/config/training-config.ts";
 import { CheckpointStore } from "../../src/training/checkpoint-store.ts";
 import { checkpointName, findLatest, pruneCheckpoints, writeCheckpoint } from "../../src/training/checkpoints.ts";
+import { checkpointState } from "./helpers/checkpoint-state.ts";
 
 let folder: string;
 let place: string;
@@ -30,19 +31,7 @@ afterEach(async () => {
 
 async function write(step: number, content = `weights of ${step}`): Promise<string> {
   const path = join(folder, "run", checkpointName(step));
-  const state = {
-    step,
-    epoch: step / 10,
-    kind: "vae" as const,
-    config,
-    microBatch: 16,
-    models: { model: "f".repeat(64) },
-    dataset: { manifestSha256: "e".repeat(64) },
-    sampler: { position: step * 2 },
-    seeds: { seed: 0, rank: 0 },
-    versions: { package: "0", node: "20", libtorch: "2.13.0" },
-  };
-  await writeCheckpoint(path, state, async (to) => {
+  await writeCheckpoint(path, checkpointState(config, step), async (to) => {
     await writeFile(join(to, "model.safetensors"), content);
     return ["model.safetensors"];
   });

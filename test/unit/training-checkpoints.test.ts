@@ -18,6 +18,7 @@ import {
   writeCheckpoint,
 } from "../../src/training/checkpoints.ts";
 import { sha256 } from "../helpers/hash.ts";
+import { checkpointState } from "./helpers/checkpoint-state.ts";
 
 let folder: string;
 let config: VAETrainerConfig;
@@ -30,18 +31,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const state = (step: number): CheckpointState => ({
-  step,
-  epoch: step / 10,
-  kind: "vae",
-  config,
-  microBatch: 16,
-  models: { model: "f".repeat(64) },
-  dataset: { manifestSha256: "e".repeat(64) },
-  sampler: { position: step * 2 },
-  seeds: { seed: 0, rank: 0 },
-  versions: { package: "0", node: "20", libtorch: "2.13.0" },
-});
+const state = (step: number): CheckpointState => checkpointState(config, step);
 
 async function write(step: number): Promise<string> {
   const path = join(folder, checkpointName(step));

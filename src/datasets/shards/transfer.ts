@@ -6,8 +6,16 @@ import { lockFile } from "../../file-lock.ts";
 import { inParallel } from "../../in-parallel.ts";
 import { type FolderProgress, Tally } from "../../registry/folders.ts";
 import type { StoreOptions } from "../../registry/object-store.ts";
-import { filesOfIndex, indexName, indexText } from "./shard-index.ts";
-import { FolderPlace, needIndex, openShardPlace, StorePlace, withoutIndex } from "./shard-place.ts";
+import { filesOfIndex, indexName, indexText, type ShardIndex } from "./shard-index.ts";
+import {
+  FolderPlace,
+  needIndex,
+  openShardPlace,
+  type ShardPlace,
+  type StoredFile,
+  StorePlace,
+  withoutIndex,
+} from "./shard-place.ts";
 
 export interface ShardTransferOptions {
   readonly store?: StoreOptions;
@@ -38,7 +46,7 @@ export async function pushShards(
   address: string,
   options: ShardTransferOptions & { readonly replace?: boolean } = {},
 ): Promise<ShardTransferReport> {
-  const { store, signal, replace = false, concurrency = 2 } = options;
+  const { store, signal, replace = false } = options;
   const request = { ...(signal && { signal }) };
   const source = new FolderPlace(resolve(withoutIndex(folder)));
   const index = await needIndex(source);
@@ -47,33 +55,18 @@ export async function pushShards(
     if (!(target instanceof StorePlace)) throw notAnAddress(address);
     const now = await target.index(request);
     if (now !== undefined && indexText(now) !== indexText(index) && !replace) throw target.conflict();
-    const files = filesOfIndex(index);
-    const tally = new Tally(
-      files.map(({ name, bytes }) => ({ key: name, bytes })),
-      options,
-    );
-    await inParallel(
-      files,
-      concurrency,
-      async (file, inner) => {
-        const skipped = await target.has(file, { signal: inner });
-        if (!skipped) {
-          if (!(await source.has(file, { signal: inner }))) {
-            const where = source.where(file.name);
-            throw codedError("ERR_DATASET_DAMAGED", `${where} is missing or not what was packed`, {
-              details: { where },
-              cure: "Pack the dataset again.",
-            });
-          }
-          const onProgress = ({ bytes }: { bytes: number }): void => tally.moved(file.name, bytes);
-          await target.put(file, source.where(file.name), { signal: inner, onProgress });
-        }
-        tally.finished(file.name, file.bytes, skipped);
-      },
-      signal,
-    );
+    const moved = await moveFiles(index, target, options, async (file, transfer) => {
+      const where = source.where(file.name);
+      if (!(await source.has(file, { signal: transfer.signal }))) {
+        throw codedError("ERR_DATASET_DAMAGED", `${where} is missing or not what was packed`, {
+          details: { where },
+          cure: "Pack the dataset again.",
+        });
+      }
+      await target.put(file, where, transfer);
+    });
     await target.commit(index, { ...request, replace });
-    return { index: target.where(indexName), ...tally.report() };
+    return { index: target.where(indexName), ...moved };
   } finally {
     target.close();
   }
@@ -90,7 +83,7 @@ export async function pullShards(
   folder: string,
   options: ShardTransferOptions = {},
 ): Promise<ShardTransferReport> {
-  const { store, signal, concurrency = 2 } = options;
+  const { store, signal } = options;
   const request = { ...(signal && { signal }) };
   const source = await openShardPlace(address, store);
   try {
@@ -102,35 +95,45 @@ export async function pullShards(
     });
     const lock = await lockFile(target.where(".anonymizer-pack.lock"), { waitMs: 0, ...request });
     try {
-      const files = filesOfIndex(index);
-      const tally = new Tally(
-        files.map(({ name, bytes }) => ({ key: name, bytes })),
-        options,
-      );
-      await inParallel(
-        files,
-        concurrency,
-        async (file, inner) => {
-          const skipped = await target.has(file, { signal: inner });
-          if (!skipped) {
-            await source.store.downloadFile(file.name, target.where(file.name), {
-              sha256: file.sha256,
-              signal: inner,
-              onProgress: ({ bytes }) => tally.moved(file.name, bytes),
-            });
-          }
-          tally.finished(file.name, file.bytes, skipped);
-        },
-        signal,
+      const moved = await moveFiles(index, target, options, ({ name, sha256 }, transfer) =>
+        source.store.downloadFile(name, target.where(name), { sha256, ...transfer }),
       );
       await target.commit(index);
-      return { index: target.where(indexName), ...tally.report() };
+      return { index: target.where(indexName), ...moved };
     } finally {
       await lock.release();
     }
   } finally {
     source.close();
   }
+}
+
+/** Moves what `target` does not have yet, some files at a time. */
+async function moveFiles(
+  index: ShardIndex,
+  target: ShardPlace,
+  { signal, concurrency = 2, ...options }: ShardTransferOptions,
+  move: (
+    file: StoredFile,
+    transfer: { readonly signal: AbortSignal; readonly onProgress: (progress: { readonly bytes: number }) => void },
+  ) => Promise<unknown>,
+): Promise<ReturnType<Tally["report"]>> {
+  const files = filesOfIndex(index);
+  const tally = new Tally(
+    files.map(({ name, bytes }) => ({ key: name, bytes })),
+    options,
+  );
+  await inParallel(
+    files,
+    concurrency,
+    async (file, inner) => {
+      const skipped = await target.has(file, { signal: inner });
+      if (!skipped) await move(file, { signal: inner, onProgress: ({ bytes }) => tally.moved(file.name, bytes) });
+      tally.finished(file.name, file.bytes, skipped);
+    },
+    signal,
+  );
+  return tally.report();
 }
 
 const notAnAddress = (address: string) =>
