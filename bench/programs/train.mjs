@@ -83,11 +83,16 @@ async function step() {
   return (await native.step([fixed], stepped++)).losses.total;
 }
 
-/** `count` steps of the real loop from a loader that starts anew; per step, the time of all divided. */
+const events = trainer.train();
+
+/** `count` more steps of the real loop, its loader going on where it was; per step, the time of all divided. */
 async function epoch(count) {
   const started = performance.now();
-  let taken = 0;
-  for await (const event of trainer.train()) if (event.type === "step" && ++taken === count) break;
+  for (let taken = 0; taken < count; ) {
+    const { done, value } = await events.next();
+    if (done) throw new Error("the training ended");
+    if (value.type === "step") taken++;
+  }
   return [(performance.now() - started) / count];
 }
 
@@ -111,4 +116,5 @@ const answers = {
 for await (const line of createInterface({ input: process.stdin })) {
   process.stdout.write(`${JSON.stringify(await answers[JSON.parse(line).do]())}\n`);
 }
+await events.return();
 await trainer.close();

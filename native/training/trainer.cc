@@ -58,7 +58,8 @@ Trainer::Trainer(std::unique_ptr<Objective> objective, const TrainerOptions& opt
       return gradient;
     });
   }
-  if (options.channels_last) {
+  // oneDNN brings weights into a layout of its own; a permuted one costs it a detour.
+  if (options.channels_last && !options.device.is_cpu()) {
     for (const auto& weights : {all, objective_->adapted_base()}) {
       for (const auto& [name, tensor] : weights) {
         if (tensor.dim() == 4) tensor.set_data(tensor.contiguous(at::MemoryFormat::ChannelsLast));

@@ -202,7 +202,7 @@ const common = (defaults: { batch: number; accumulate: number; steps: number; em
   memory_format: z
     .enum(["auto", "contiguous", "channels_last"])
     .default("auto")
-    .describe("Order of images and convolution weights in memory; auto = channels_last on CUDA and in fp32."),
+    .describe("Order of images (on CUDA of convolution weights too) in memory; auto = channels_last on CUDA and in fp32."),
   device: z
     .string()
     .regex(/^(auto|cpu|cuda(:\d+)?)$/, "must be auto, cpu, cuda or cuda:N")
