@@ -141,7 +141,7 @@ export async function killAndResume({ cli, kind, manifest, folder, kills, seed, 
   return result;
 }
 
-/** Trains in this process and prints a line of JSON with step and resident bytes every few steps. */
+/** Trains in this process and prints a line of JSON with step and bytes in use every few steps. */
 async function memoryChild(kind, manifest, folder, steps) {
   const { loadConfig, UNetTrainer, VAETrainer } = await import(join(root, "dist", "index.js"));
   const overrides = {
@@ -158,7 +158,9 @@ async function memoryChild(kind, manifest, folder, steps) {
   for await (const event of trainer.train()) {
     if (event.type !== "step" || event.step % 10 !== 0) continue;
     globalThis.gc();
-    console.log(JSON.stringify({ step: event.step, rss: process.memoryUsage.rss() }));
+    // Without the pages that V8 keeps for later, whose number goes up and down by several MiB.
+    const { rss, heapTotal, heapUsed } = process.memoryUsage();
+    console.log(JSON.stringify({ step: event.step, bytes: rss - heapTotal + heapUsed }));
   }
   await trainer.close();
 }
@@ -187,7 +189,7 @@ export async function watchMemory({ kind, manifest, folder, steps = 1000, log = 
     for (const line of lines) {
       points.push(JSON.parse(line));
       if (points.length % 10 === 0)
-        log(`${kind}: step ${points.at(-1).step}/${warmUp + steps}, ${mib(points.at(-1).rss)} MiB`);
+        log(`${kind}: step ${points.at(-1).step}/${warmUp + steps}, ${mib(points.at(-1).bytes)} MiB`);
     }
   });
   child.stderr.on("data", (chunk) => (stderr = (stderr + chunk).slice(-4000)));
@@ -196,15 +198,15 @@ export async function watchMemory({ kind, manifest, folder, steps = 1000, log = 
   const settled = points.filter(({ step }) => step > warmUp);
   return {
     steps,
-    startMiB: mib(settled[0].rss),
-    endMiB: mib(settled.at(-1).rss),
+    startMiB: mib(settled[0].bytes),
+    endMiB: mib(settled.at(-1).bytes),
     slopeKiBPerStep: Number((medianSlope(settled) / 1024).toFixed(3)),
   };
 }
 
 /** Median of the slopes between all pairs of points (Theil 1950, Sen 1968): a single step up or down does not move it. */
 function medianSlope(points) {
-  const slopes = points.flatMap((p, i) => points.slice(i + 1).map((q) => (q.rss - p.rss) / (q.step - p.step)));
+  const slopes = points.flatMap((p, i) => points.slice(i + 1).map((q) => (q.bytes - p.bytes) / (q.step - p.step)));
   return slopes.sort((x, y) => x - y)[slopes.length >> 1];
 }
 

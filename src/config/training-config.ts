@@ -200,9 +200,9 @@ const common = (defaults: { batch: number; accumulate: number; steps: number; em
     .default(false)
     .describe("Run parts of the networks again in the backward pass instead of keeping their activations."),
   memory_format: z
-    .enum(["auto", "contiguous", "channels_last"])
-    .default("auto")
-    .describe("Order of images (on CUDA of convolution weights too) in memory; auto = channels_last on CUDA and in fp32."),
+    .enum(["channels_last", "contiguous"])
+    .default("channels_last")
+    .describe("Order of images in memory, on CUDA of convolution weights too."),
   device: z
     .string()
     .regex(/^(auto|cpu|cuda(:\d+)?)$/, "must be auto, cpu, cuda or cuda:N")

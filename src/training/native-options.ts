@@ -5,10 +5,6 @@ import { type ModelFolder, numberOf, stagedFiles } from "../models/model-folder.
 import { alphaOf, loraLayers } from "./adapter-plan.ts";
 import { type TrainingModels, textProjection } from "./training-plan.ts";
 
-/** Under autocast on a CPU, where wide convolutions in bfloat16 are a fifth slower in channels_last, auto means contiguous. */
-const isChannelsLast = ({ memory_format, precision }: TrainerConfig, device: string): boolean =>
-  memory_format === "channels_last" || (memory_format === "auto" && (device !== "cpu" || precision === "fp32"));
-
 export function nativeOptions(config: TrainerConfig, models: TrainingModels, device: string): NativeTrainerOptions {
   const { optimizer, lr_scheduler: schedule } = config;
   const files = (folder: ModelFolder): ModelFiles =>
@@ -16,7 +12,7 @@ export function nativeOptions(config: TrainerConfig, models: TrainingModels, dev
   const common = {
     device,
     precision: config.precision,
-    channelsLast: isChannelsLast(config, device),
+    channelsLast: config.memory_format === "channels_last",
     threads: config.threads,
     seed: config.seed,
     // The same for all ranks: what is drawn for a sample then does not depend on how many ranks there are.
