@@ -13,8 +13,12 @@ const receipts = join(root, "..", "shared", "data", "receipts");
 const boxes = Math.max(1, Math.min(400, Number(process.env.BOXES ?? 100)));
 const wanted = (process.env.ENGINES ?? "classical,diffusion").split(",");
 const models = process.env.MODELS ?? join(root, "models", "tiny");
-const sampler = process.env.SAMPLER ?? "ddim";
-const steps = Number(process.env.DIFFUSION_STEPS ?? 20);
+
+const sampling = {
+  ...(process.env.SAMPLER && { sampler: process.env.SAMPLER }),
+  ...(process.env.DIFFUSION_STEPS && { steps: Number(process.env.DIFFUSION_STEPS) }),
+  ...(process.env.STRENGTH && { strength: Number(process.env.STRENGTH) }),
+};
 const sheet = process.env.SHEET;
 
 async function programs() {
@@ -96,8 +100,7 @@ export async function run() {
       engines.diffusion = await createDiffusionEngine({
         models: pack,
         device: process.env.BENCH_DEVICE ?? "auto",
-        sampler,
-        steps,
+        sampling,
       });
     } catch (error) {
       left.diffusion = `${error.code}: ${error.message}`;
@@ -124,7 +127,9 @@ export async function run() {
     return {
       set: "receipts",
       ssim: "uniform 7×7",
-      ...(usesDiffusion ? { models: process.env.MODELS ?? "models/tiny (untrained)", sampler, steps } : {}),
+      ...(usesDiffusion
+        ? { models: process.env.MODELS ?? "models/tiny (untrained)", sampling: engines.diffusion.sampling }
+        : {}),
       ...(Object.keys(left).length > 0 ? { left } : {}),
       ...table,
     };

@@ -1,6 +1,7 @@
 /** Decides which engine draws, and says why. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { packageRoot } from "../addon/package-root.ts";
 import type { SamplerName } from "../addon/samplers.ts";
 import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
 import { AnonymizerError, codedError } from "../errors.ts";
@@ -28,6 +29,12 @@ export async function missingParts(folder: string): Promise<string[]> {
   return missing;
 }
 
+/** The models that come with the package. */
+async function shippedModels(): Promise<string | undefined> {
+  const folder = join(packageRoot(), "models", "document-small");
+  return (await missingParts(folder)).length === 0 ? folder : undefined;
+}
+
 /**
  * The diffusion engine where it is asked for, or where `auto` finds a model pack and the engine starts; else none,
  * with the reason. Asked for by name it must work: rejects with ERR_MODEL_NOT_FOUND, the engine's own error, or that of
@@ -44,11 +51,11 @@ export async function chooseEngine(
     engine: undefined,
   });
   if (requested === "classical") return classical("asked for");
-  const { models: named } = config;
+  const named = config.models ?? (await shippedModels());
   if (named === undefined) {
     if (requested === "diffusion")
-      throw codedError("ERR_MODEL_NOT_FOUND", "engine is diffusion but no models folder is set");
-    return classical("no models folder is set");
+      throw codedError("ERR_MODEL_NOT_FOUND", "engine is diffusion, models names no folder, and the package has none");
+    return classical("no models folder is set, and the package has none");
   }
   const mayFail = (error: unknown, what: string) => {
     const stopped = error instanceof AnonymizerError && error.code === "ERR_ABORTED";

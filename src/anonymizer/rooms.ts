@@ -6,6 +6,7 @@ import type { OcrEngine } from "../detection/ocr.ts";
 import { createClassicalEngine } from "../inpainting/classical-engine.ts";
 import type { PatchEngine } from "../inpainting/patch.ts";
 import { createSolidEngine } from "../inpainting/solid-engine.ts";
+import type { Sampling } from "../models/sampling.ts";
 import { pullModel } from "../registry/model-registry.ts";
 import { isStoreAddress } from "../registry/store-address.ts";
 import { createPseudonymizer, type Pseudonymizer } from "../replacement/pseudonyms.ts";
@@ -121,27 +122,38 @@ async function firstEngine(
     const chosen = name === "diffusion" ? name : "classical";
     return { choice: { requested: config.engine, chosen, reason: "brought by the caller" }, first: custom.patchEngine };
   }
+  let sampling: Sampling | undefined;
   const start = async (models: string): Promise<PatchEngine> => {
     // Loaded only when it is used: it brings LibTorch into the process.
     const { createDiffusionEngine } = await import("../inpainting/diffusion-engine.ts");
-    return own(
+    const engine = own(
       await createDiffusionEngine({
         models,
         device: config.device,
         precision: config.precision,
         threads: config.threads,
-        sampler: config.diffusion.sampler,
-        steps: config.diffusion.steps,
-        ...(config.diffusion.timestep_spacing === "auto" ? {} : { timestepSpacing: config.diffusion.timestep_spacing }),
-        guidanceScale: config.diffusion.guidance_scale,
-        strength: config.diffusion.strength,
+        sampling: askedSampling(config.diffusion),
         batchSize: config.diffusion.batch_size,
         ...(options.signal && { signal: options.signal }),
       }),
     );
+    sampling = engine.sampling;
+    return engine;
   };
   const { choice, engine } = await chooseEngine(config, start, (models) => locateModels(models, own, options));
-  const drawn = engine ? { ...choice, sampler: config.diffusion.sampler, steps: config.diffusion.steps } : choice;
+  const drawn = sampling ? { ...choice, sampler: sampling.sampler, steps: sampling.steps } : choice;
   options.logger.info(drawn, "engine chosen");
   return { choice: drawn, first: engine };
+}
+
+/** `auto` leaves a setting to the models. */
+function askedSampling(diffusion: AnonymizerConfig["diffusion"]): Partial<Sampling> {
+  const { sampler, steps, timestep_spacing: spacing, guidance_scale: guidance, strength } = diffusion;
+  return {
+    ...(sampler !== "auto" && { sampler }),
+    ...(steps !== "auto" && { steps }),
+    ...(spacing !== "auto" && { timestepSpacing: spacing }),
+    ...(guidance !== "auto" && { guidanceScale: guidance }),
+    ...(strength !== "auto" && { strength }),
+  };
 }

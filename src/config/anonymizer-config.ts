@@ -27,6 +27,7 @@ const entityTypeNames = Object.keys(entityTypes) as EntityType[];
 const score = z.number().min(0).max(1);
 const positiveInt = z.int().min(1);
 const entityType = z.enum(entityTypeNames);
+const autoOr = (value: z.ZodNumber | z.ZodInt) => z.union([z.literal("auto"), value]).default("auto");
 
 export const anonymizerSchema = z
   .strictObject({
@@ -34,13 +35,13 @@ export const anonymizerSchema = z
     engine: z
       .enum(["auto", "diffusion", "classical"])
       .default("auto")
-      .describe("Draws the new text. auto = diffusion where a model is installed, else classical."),
+      .describe("Draws the new text. auto = diffusion where models and LibTorch are installed, else classical."),
     models: z
       .string()
       .min(1)
       .optional()
       .describe(
-        "Folder with the model folders vae, unet and glyph_encoder, or their address in a registry (r2://BUCKET/PREFIX/NAME@VERSION); needed by the diffusion engine.",
+        "Folder with the model folders vae, unet and glyph_encoder of the diffusion engine, or their address in a registry (r2://BUCKET/PREFIX/NAME@VERSION); default: those that come with the package.",
       ),
     device: z
       .string()
@@ -56,16 +57,25 @@ export const anonymizerSchema = z
       .describe("CPU threads of the diffusion engine; 0 = LibTorch's default."),
     diffusion: z
       .strictObject({
-        sampler: z.enum(samplers).default("ddim").describe("How noise becomes the picture."),
-        steps: positiveInt.max(1000).default(20).describe("Sampling steps; dpmpp_2m and unipc take 998 at most."),
+        sampler: z
+          .enum(["auto", ...samplers])
+          .default("auto")
+          .describe("How noise becomes the picture. auto, here and below = what the models recommend, else ddim."),
+        steps: autoOr(positiveInt.max(1000)).describe(
+          "Sampling steps; dpmpp_2m and unipc take 998 at most. Where the models recommend none, 20.",
+        ),
         timestep_spacing: z
           .enum(["auto", ...timestepSpacings])
           .default("auto")
           .describe(
-            "Which timesteps are run; auto = trailing with models that take drafts, which begins at pure noise however few steps there are, else leading as in Stable Diffusion 2.",
+            "Which timesteps are run; where the models recommend nothing, trailing with models that take drafts, which begins at pure noise however few steps there are, else leading as in Stable Diffusion 2.",
           ),
-        guidance_scale: z.number().min(1).max(50).default(1).describe("Classifier-free guidance; 1 = none."),
-        strength: z.number().gt(0).max(1).default(1).describe("1 = from pure noise."),
+        guidance_scale: autoOr(z.number().min(1).max(50)).describe(
+          "Classifier-free guidance; 1 = none, also where the models recommend nothing.",
+        ),
+        strength: autoOr(z.number().gt(0).max(1)).describe(
+          "1 = from pure noise, also where the models recommend nothing; less = from the draft or the image with noise on it.",
+        ),
         batch_size: positiveInt.max(256).default(8).describe("Patches of one forward pass."),
       })
       .prefault({})
@@ -192,17 +202,11 @@ export const anonymizerSchema = z
     if (config.key !== undefined && config.key_file !== undefined) {
       context.addIssue({ code: "custom", path: ["key_file"], message: "stands beside key; give one of the two" });
     }
-    const most = mostSteps(config.diffusion.sampler);
-    if (config.diffusion.steps > most) {
-      const message = `must be at most ${most} with ${config.diffusion.sampler}`;
+    const { sampler, steps } = config.diffusion;
+    const most = sampler === "auto" ? 1000 : mostSteps(sampler);
+    if (steps !== "auto" && steps > most) {
+      const message = `must be at most ${most} with ${sampler}`;
       context.addIssue({ code: "custom", path: ["diffusion", "steps"], message });
-    }
-    if (config.engine === "diffusion" && config.models === undefined) {
-      context.addIssue({
-        code: "custom",
-        path: ["engine"],
-        message: "is diffusion but models names no folder; give one, or use auto or classical",
-      });
     }
   })
   .describe("The anonymizer.");

@@ -1,23 +1,21 @@
 /** Draws new texts with the inpainting diffusion model. */
 import sharp from "sharp";
-import type { SamplerName, TimestepSpacing } from "../addon/samplers.ts";
 import { boxHeight } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { throwIfAborted } from "../errors.ts";
+import type { Sampling } from "../models/sampling.ts";
 import { createClassicalEngine } from "./classical-engine.ts";
 import { InpaintingPipeline, type InpaintingPipelineOptions, type InpaintingRequest } from "./inpainting-pipeline.ts";
 import type { GenerateOptions, Patch, PatchEngine, PatchResult } from "./patch.ts";
 import { bucketed } from "./patches.ts";
 
 export interface DiffusionEngineOptions extends InpaintingPipelineOptions {
-  /** Default ddim. */
-  readonly sampler?: SamplerName;
-  /** Sampling steps, default 20. */
-  readonly steps?: number;
-  /** Default: trailing with a UNet that takes drafts, else leading. */
-  readonly timestepSpacing?: TimestepSpacing;
-  readonly guidanceScale?: number;
-  readonly strength?: number;
+  /** What is not given is as the UNet's metadata recommends. */
+  readonly sampling?: Partial<Sampling>;
+}
+
+export interface DiffusionEngine extends PatchEngine {
+  readonly sampling: Sampling;
 }
 
 /** Share of the canvas height that a text line takes; what the training crops have on average. */
@@ -50,12 +48,13 @@ interface Placement {
  *
  * Rejects like InpaintingPipeline.create.
  */
-export async function createDiffusionEngine(options: DiffusionEngineOptions): Promise<PatchEngine> {
+export async function createDiffusionEngine(options: DiffusionEngineOptions): Promise<DiffusionEngine> {
   const pipeline = await InpaintingPipeline.create(options);
   const drafter = pipeline.takesDrafts ? createClassicalEngine() : undefined;
   return {
     name: "diffusion",
-    generate: (patches, generateOptions) => generate(pipeline, drafter, options, patches, generateOptions),
+    sampling: { ...pipeline.sampling, ...options.sampling },
+    generate: (patches, generateOptions) => generate(pipeline, drafter, options.sampling, patches, generateOptions),
     async close() {
       await drafter?.close();
       await pipeline.close();
@@ -66,7 +65,7 @@ export async function createDiffusionEngine(options: DiffusionEngineOptions): Pr
 async function generate(
   pipeline: InpaintingPipeline,
   drafter: PatchEngine | undefined,
-  options: DiffusionEngineOptions,
+  sampling: Partial<Sampling> | undefined,
   patches: readonly Patch[],
   { signal, onProgress }: GenerateOptions = {},
 ): Promise<PatchResult[]> {
@@ -85,11 +84,7 @@ async function generate(
     });
   }
   const images = await pipeline.generate(requests, {
-    ...(options.sampler === undefined ? {} : { sampler: options.sampler }),
-    ...(options.steps === undefined ? {} : { steps: options.steps }),
-    ...(options.timestepSpacing === undefined ? {} : { timestepSpacing: options.timestepSpacing }),
-    ...(options.guidanceScale === undefined ? {} : { guidanceScale: options.guidanceScale }),
-    ...(options.strength === undefined ? {} : { strength: options.strength }),
+    ...sampling,
     ...(signal === undefined ? {} : { signal }),
     onProgress: (done, total) => onProgress?.(Math.floor((done / total) * patches.length), patches.length),
   });

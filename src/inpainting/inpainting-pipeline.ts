@@ -4,7 +4,6 @@ import { type AdapterRequest, checkWeight, nativeAdapter, openAdapters } from ".
 import { loadNative } from "../addon/binding.ts";
 import { resolveDevice } from "../addon/devices.ts";
 import type { NativeBatch, NativePipeline } from "../addon/native-types.ts";
-import type { SamplerName, TimestepSpacing } from "../addon/samplers.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
 import type { InpaintingFacts } from "../models/inpainting-facts.ts";
@@ -16,6 +15,7 @@ import {
   sizeMultiple,
   weightsFile,
 } from "../models/model-folder.ts";
+import { recommendedSampling, type Sampling } from "../models/sampling.ts";
 import { renderGlyphImage } from "../rendering/glyph-image.ts";
 
 export interface InpaintingPipelineOptions {
@@ -47,20 +47,11 @@ export interface InpaintingRequest {
   readonly seed: number | bigint;
 }
 
-export interface SamplingOptions {
-  /** Default ddim. */
-  readonly sampler?: SamplerName;
-  /** Sampling steps, 1…1000 (1…998 with dpmpp_2m and unipc); default 20. */
-  readonly steps?: number;
-  /** Default: trailing with a UNet that takes drafts, else leading. */
-  readonly timestepSpacing?: TimestepSpacing;
-  /** Classifier-free guidance (Ho & Salimans 2022); 1 (default) = none. */
-  readonly guidanceScale?: number;
-  /**
-   * Share of the noise that is put on, in (0, 1]; 1 (default) starts from pure noise, less from the draft where the UNet
-   * takes drafts and else from the image.
-   */
-  readonly strength?: number;
+/**
+ * What is not given is as the pipeline's `sampling` says. `guidanceScale` is that of Ho & Salimans 2022. A `strength`
+ * below 1 starts from the draft where the UNet takes drafts and else from the image, not from pure noise.
+ */
+export interface SamplingOptions extends Partial<Sampling> {
   readonly signal?: AbortSignal;
   /** Called after every sampling step of every batch with finished and total steps. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -87,6 +78,8 @@ export class InpaintingPipeline {
 
   /** Whether requests need drafts. */
   readonly takesDrafts: boolean;
+  /** What `generate` does where it is not told otherwise: what the UNet's metadata recommends. */
+  readonly sampling: Sampling;
   /** SHA-256 of each adapter's file, in the order of `adapters`. */
   readonly adapterSha256: readonly string[];
 
@@ -95,6 +88,7 @@ export class InpaintingPipeline {
     parts: { vae: ModelFolder; unet: ModelFolder; glyph: ModelFolder },
     device: string,
     batchSize: number,
+    sampling: Sampling,
     adapterSha256: readonly string[],
   ) {
     this.#native = native;
@@ -106,6 +100,7 @@ export class InpaintingPipeline {
     this.unetSha256 = parts.unet.metadata.sha256[weightsFile] ?? "";
     this.trainedSize = trainedSize(parts.unet);
     this.takesDrafts = facts?.maskedFill === "draft";
+    this.sampling = sampling;
     this.adapterSha256 = adapterSha256;
   }
 
@@ -128,6 +123,7 @@ export class InpaintingPipeline {
       );
     }
     const facts = (unet.metadata["inpainting"] ?? {}) as Partial<InpaintingFacts>;
+    const sampling = recommendedSampling(facts.sampling, facts.maskedFill === "draft", unet.path);
     checkTrainedWith(unet, "VAE", facts.vaeWeightsSha256, vae);
     checkTrainedWith(unet, "glyph encoder", facts.glyphEncoderWeightsSha256, glyph);
     const pipeline = await native.createPipeline({
@@ -146,7 +142,7 @@ export class InpaintingPipeline {
       ...(adapters.length === 0 ? {} : { adapters: adapters.map(nativeAdapter) }),
     });
     const hashes = adapters.map(({ adapter }) => adapter.sha256);
-    return new InpaintingPipeline(pipeline, { vae, unet, glyph }, device, options.batchSize ?? 8, hashes);
+    return new InpaintingPipeline(pipeline, { vae, unet, glyph }, device, options.batchSize ?? 8, sampling, hashes);
   }
 
   /**
@@ -161,8 +157,9 @@ export class InpaintingPipeline {
       this.#check(request, index);
     });
     const batches = this.#batches(requests);
-    const steps = options.steps ?? 20;
-    const strength = options.strength ?? 1;
+    const { signal: _, onProgress, ...asked } = options;
+    const sampling = { ...this.sampling, ...asked };
+    const { steps, strength } = sampling;
     const stepsRun = Math.max(1, Math.min(Math.floor(steps * strength), steps));
     const results: RasterImage[] = [];
     const stop = (): void => this.#native.abort();
@@ -173,13 +170,9 @@ export class InpaintingPipeline {
         const part = indices.map((i) => requests[i]!);
         const { width, height } = part[0]!.image;
         const output = await this.#native.generate(this.#nativeBatch(part), {
-          sampler: options.sampler ?? "ddim",
-          steps,
-          timestepSpacing: options.timestepSpacing ?? (this.takesDrafts ? "trailing" : "leading"),
-          guidanceScale: options.guidanceScale ?? 1,
-          strength,
+          ...sampling,
           seeds: BigUint64Array.from(part, ({ seed }) => BigInt.asUintN(64, BigInt(seed))),
-          onProgress: (step) => options.onProgress?.(index * stepsRun + step, batches.length * stepsRun),
+          onProgress: (step) => onProgress?.(index * stepsRun + step, batches.length * stepsRun),
         });
         const size = width * height * 3;
         indices.forEach((i, k) => {

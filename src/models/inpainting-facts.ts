@@ -1,4 +1,5 @@
 import type { MaskedFill } from "../addon/native-types.ts";
+import type { Sampling } from "./sampling.ts";
 
 /** What the diffusion engine has to know about how a UNet was trained; `inpainting` in its `metadata.json`. */
 export interface InpaintingFacts {
@@ -13,4 +14,6 @@ export interface InpaintingFacts {
   /** SHA-256 of the weights it was trained with. */
   readonly vaeWeightsSha256: string;
   readonly glyphEncoderWeightsSha256: string;
+  /** What its makers found best. */
+  readonly sampling?: Partial<Sampling>;
 }

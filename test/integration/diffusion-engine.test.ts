@@ -35,7 +35,7 @@ const patch = (id: string, x: number, width: number, seed = 1): Patch => {
 beforeAll(async () => {
   models = mkdtempSync(join(tmpdir(), "anonymizer-pack-"));
   writeTinyPack(models);
-  engine = await createDiffusionEngine({ models, device: "cpu", steps: 3 });
+  engine = await createDiffusionEngine({ models, device: "cpu", sampling: { steps: 3 } });
 });
 afterAll(async () => {
   await engine.close();
@@ -153,7 +153,7 @@ describe("a UNet that takes drafts", () => {
     const metadata = JSON.parse(readFileSync(file, "utf8"));
     writeFileSync(file, JSON.stringify({ ...metadata, inpainting: { maskedFill: "draft" } }));
     const generate = vi.spyOn(InpaintingPipeline.prototype, "generate");
-    const drafted = await createDiffusionEngine({ models: folder, device: "cpu", steps: 2 });
+    const drafted = await createDiffusionEngine({ models: folder, device: "cpu", sampling: { steps: 2 } });
     const pipeline = await InpaintingPipeline.create({ models: folder, device: "cpu" });
     try {
       expect(pipeline.takesDrafts).toBe(true);
@@ -194,6 +194,43 @@ describe("a UNet that takes drafts", () => {
 });
 
 describe("the pipeline", () => {
+  it("samples as the UNet's metadata recommends, unless told otherwise", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "anonymizer-pack-"));
+    cpSync(models, folder, { recursive: true });
+    const file = join(folder, "unet", "metadata.json");
+    const metadata = JSON.parse(readFileSync(file, "utf8"));
+    const recommend = (sampling: object): void =>
+      writeFileSync(file, JSON.stringify({ ...metadata, inpainting: { sampling } }));
+    recommend({ sampler: "dpmpp_2m", steps: 3, strength: 0.7, timestepSpacing: "trailing" });
+    const engine = await createDiffusionEngine({ models: folder, device: "cpu", sampling: { steps: 2 } });
+    const advised = await InpaintingPipeline.create({ models: folder, device: "cpu" });
+    const plain = await InpaintingPipeline.create({ models, device: "cpu" });
+    try {
+      const recommended = {
+        sampler: "dpmpp_2m",
+        steps: 3,
+        timestepSpacing: "trailing",
+        strength: 0.7,
+        guidanceScale: 1,
+      } as const;
+      expect(advised.sampling).toEqual(recommended);
+      expect(engine.sampling).toEqual({ ...recommended, steps: 2 });
+      expect(plain.sampling).toMatchObject({ sampler: "ddim", steps: 20, timestepSpacing: "leading", strength: 1 });
+      const image = { data: pageLikeBytes(1, 32, 64, 4), width: 64, height: 32 };
+      const request = { image, mask: new Uint8Array(32 * 64).fill(1, 640, 1280), text: "Jane", seed: 1 };
+      const [asRecommended] = await advised.generate([request]);
+      const [asAsked] = await plain.generate([request], recommended);
+      expect(Buffer.from(asRecommended!.data).equals(Buffer.from(asAsked!.data))).toBe(true);
+      const [other] = await advised.generate([request], { strength: 1 });
+      expect(Buffer.from(other!.data).equals(Buffer.from(asAsked!.data))).toBe(false);
+      recommend({ steps: 0 });
+      await expect(InpaintingPipeline.create({ models: folder })).rejects.toMatchObject({ code: "ERR_MODEL_GRAPH" });
+    } finally {
+      for (const part of [engine, advised, plain]) await part.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it("refuses a UNet that was trained with another VAE, and one without its projection", async () => {
     const folder = mkdtempSync(join(tmpdir(), "anonymizer-pack-"));
     cpSync(models, folder, { recursive: true });

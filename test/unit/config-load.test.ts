@@ -98,9 +98,9 @@ describe("the sampler of the diffusion engine", () => {
     for (const sampler of ["ddim", "dpmpp_2m", "unipc"] as const)
       expect((await loadConfig({ diffusion: { sampler } }, "anonymizer")).diffusion).toMatchObject({
         sampler,
-        steps: 20,
+        steps: "auto",
       });
-    expect((await loadConfig({ diffusion: { steps: 1000 } }, "anonymizer")).diffusion.sampler).toBe("ddim");
+    expect((await loadConfig({ diffusion: { steps: 1000 } }, "anonymizer")).diffusion.sampler).toBe("auto");
   });
 
   it("changes the hash of the configuration", async () => {
