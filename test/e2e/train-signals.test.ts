@@ -1,7 +1,7 @@
 /** The command line as a process of its own, stopped by signals. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -123,5 +123,29 @@ describe.skipIf(missing !== undefined)("anonymizer-train as a process", () => {
     const resumed = start(out, "--resume", ...often, "--set", `max_train_steps=${last + 2}`);
     expect(await resumed.ended, resumed.stderr()).toEqual([0, null]);
     expect((await readdir(join(out, "checkpoints"))).filter((name) => name.includes("tmp"))).toEqual([]);
+  });
+
+  it("--export-only writes the model of a checkpoint and trains nothing", async () => {
+    const out = join(folder, "export");
+    const steps = ["--set", "checkpoint.every_steps=1", "--set", "max_train_steps=2"];
+    const whole = start(out, ...steps);
+    expect(await whole.ended, whole.stderr()).toEqual([0, null]);
+    const checkpoints = join(out, "checkpoints");
+    const before = await readdir(checkpoints);
+    const exported = async (step: number): Promise<Buffer> => {
+      const to = join(folder, `export-${step}`);
+      const run = start(out, ...steps, "--resume", join(checkpoints, `step-0000000${step}`), "--export-only", to);
+      expect(await run.ended, run.stderr()).toEqual([0, null]);
+      expect(run.stderr()).toContain(`step ${step}`);
+      expect(await readdir(to)).toEqual(["vae"]);
+      return readFile(join(to, "vae", "model.safetensors"));
+    };
+    const final = await readFile(join(out, "models", "vae", "model.safetensors"));
+    expect((await exported(2)).equals(final)).toBe(true);
+    expect((await exported(1)).equals(final)).toBe(false);
+    expect(await readdir(checkpoints)).toEqual(before);
+    const nothing = start(out, ...steps, "--export-only", join(folder, "export-none"));
+    expect((await nothing.ended)[0]).toBe(2);
+    expect(nothing.stderr()).toContain("--resume");
   });
 });

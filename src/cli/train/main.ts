@@ -106,6 +106,7 @@ function buildProgram(
       .option("--json", "log every event as a line of JSON on stderr; print the dry run as JSON")
       .option("--set <key=value>", "set any key of the configuration; repeat for more", collect, [])
       .option("--out <dir>", "run folder, instead of output_dir")
+      .option("--export-only <dir>", "write the model that the checkpoint of --resume holds to DIR, and train nothing")
       .option("--merged", "of a run with lora also write the model with the adapter added")
       .option("--nproc <n>", "train by N processes on this machine, each with a batch of its own", positiveInt)
       .option("--max-restarts <n>", "with --nproc: start again from the last checkpoint when one was lost", naturalInt)

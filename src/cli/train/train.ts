@@ -32,6 +32,8 @@ export interface TrainOptions {
   readonly set: readonly string[];
   readonly out?: string;
   readonly merged?: boolean;
+  /** A folder. */
+  readonly exportOnly?: string;
   readonly nproc?: number;
   readonly maxRestarts?: number;
   /** Seconds. */
@@ -84,6 +86,11 @@ async function trainUntil(
 ): Promise<number> {
   if (options.maxRestarts !== undefined && options.nproc === undefined)
     throw codedError("ERR_USAGE", "--max-restarts belongs to --nproc");
+  if (options.exportOnly !== undefined && (options.resume === undefined || options.nproc !== undefined))
+    throw codedError(
+      "ERR_USAGE",
+      "--export-only writes what a checkpoint holds: name it with --resume; one process does",
+    );
   const overrides: Record<string, unknown> = parseOverrides(options.set);
   if (options.out !== undefined) overrides["output_dir"] = options.out;
   const config: TrainerConfig = await loadConfig(options.config, kind, { overrides });
@@ -110,6 +117,7 @@ async function trainUntil(
   const orphaned = new AbortController();
   whenLauncherEnds(() => orphaned.abort());
   const logger = jsonLogger(terminal, options.log ?? (options.json === true ? "info" : "silent"));
+  if (options.exportOnly !== undefined) return exportOnly(options.exportOnly, config, options, terminal, signal);
   const trainer = await createTrainer(config, options, logger, AbortSignal.any([signal, orphaned.signal]));
   try {
     if (trainer.rank !== 0) {
@@ -123,22 +131,52 @@ async function trainUntil(
       );
       await showProgress(trainer, terminal.stderr);
     }
-    if (trainer.plan.adapter !== undefined) {
-      const adapter = join(trainer.outputDir, "adapter");
-      await trainer.exportModel(adapter, { merged: options.merged === true });
-      await publish(adapter, trainer, terminal, signal);
-      terminal.stdout.write(`${adapter}\n`);
-      return 0;
-    }
-    const models = join(trainer.outputDir, "models");
-    if (trainer instanceof UNetTrainer) await trainer.exportPipeline(models);
-    else await trainer.exportModel(join(models, "vae"));
-    await publish(trainer instanceof UNetTrainer ? models : join(models, "vae"), trainer, terminal, signal);
-    terminal.stdout.write(`${join(models, trainer.config.kind)}\n`);
+    const folder = join(trainer.outputDir, trainer.plan.adapter === undefined ? "models" : "adapter");
+    const written = await exportTo(folder, trainer, options);
+    await publish(trainer instanceof UNetTrainer ? folder : written, trainer, terminal, signal);
+    terminal.stdout.write(`${written}\n`);
     return 0;
   } finally {
     await trainer.close();
   }
+}
+
+/** In a run folder of its own: going on from an older checkpoint would set the newer ones of the run aside. */
+async function exportOnly(
+  folder: string,
+  config: TrainerConfig,
+  options: TrainOptions,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> {
+  const run = config.output_dir ?? join("runs", config.name);
+  const resume = options.resume === true ? run : options.resume!;
+  const logger = jsonLogger(terminal, options.log ?? "silent");
+  const trainer = await createTrainer(
+    { ...config, output_dir: resolve(folder) },
+    { ...options, resume },
+    logger,
+    signal,
+  );
+  try {
+    terminal.stderr.write(`step ${trainer.step}\n`);
+    terminal.stdout.write(`${await exportTo(resolve(folder), trainer, options)}\n`);
+    return 0;
+  } finally {
+    await trainer.close();
+  }
+}
+
+/** An adapter into the folder itself, else the models below it. Resolves to where what was trained lies. */
+async function exportTo(folder: string, trainer: VAETrainer | UNetTrainer, options: TrainOptions): Promise<string> {
+  if (trainer.plan.adapter !== undefined) {
+    await trainer.exportModel(folder, { merged: options.merged === true });
+    return folder;
+  }
+  const own = join(folder, trainer.config.kind);
+  if (trainer instanceof UNetTrainer) await trainer.exportPipeline(folder);
+  else await trainer.exportModel(own);
+  return own;
 }
 
 /** Where the configuration says so. */
