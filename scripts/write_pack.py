@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Writes the folders of a trained pipeline as a pack that ships: the same models with bfloat16 weights.
 
-    write_pack.py TRAINED OUT
+    write_pack.py TRAINED OUT [--sampling JSON]
 
 TRAINED holds vae/, unet/ and glyph_encoder/ as `anonymizer-train unet` exports them. Weights lose the lower half of
 their digits (relative 2^-9), graphs and configurations stay; metadata gets the new hashes, and the UNet's the ones of the
-VAE and the glyph encoder beside it. What only training needs (stages.pt) is left out. OUT appears whole or not at all.
+VAE and the glyph encoder beside it, and how it is best sampled (`inpainting.sampling`). What only training needs (stages.pt) is left out. OUT appears whole or not at all.
 
 Exit codes: 0 done, 1 something could not be made (the message says what to change), 2 wrong arguments.
 """
@@ -60,13 +60,15 @@ def write_part(source, target):
     return metadata
 
 
-def write_pack(trained, out):
+def write_pack(trained, out, sampling):
     temporary = out.with_name(f"{out.name}.tmp-{os.getpid()}")
     try:
         metadata = {part: write_part(trained / part, temporary / part) for part in PARTS}
         inpainting = metadata["unet"]["inpainting"]
         inpainting["vaeWeightsSha256"] = metadata["vae"]["sha256"]["model.safetensors"]
         inpainting["glyphEncoderWeightsSha256"] = metadata["glyph_encoder"]["sha256"]["model.safetensors"]
+        if sampling:
+            inpainting["sampling"] = sampling
         for part in PARTS:
             (temporary / part / "metadata.json").write_text(json.dumps(metadata[part], indent=2) + "\n")
         sizes = {path: path.stat().st_size for path in sorted(temporary.rglob("*")) if path.is_file()}
@@ -87,9 +89,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("trained", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--sampling", type=json.loads, default={}, help='as {"sampler": "ddim", "steps": 8, "strength": 0.6}')
     options = parser.parse_args()
     try:
-        size = write_pack(options.trained.resolve(), options.out.resolve())
+        size = write_pack(options.trained.resolve(), options.out.resolve(), options.sampling)
     except (PackError, OSError, ValueError) as error:
         print(f"write_pack.py: {error}", file=sys.stderr)
         return 1

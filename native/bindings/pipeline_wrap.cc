@@ -109,10 +109,11 @@ Napi::Value PipelineWrap::generate(const Napi::CallbackInfo& info) {
               for (const uint64_t seed : *seeds) parts.push_back(normal_from_seed(mix(seed), shape.slice(1)));
               return at::stack(parts);
             };
-            const at::Tensor latents =
-                state->model->sample({prepared.images, prepared.masks, prepared.drafts, prepared.glyphs}, noise,
-                                     sampling, state->runner->thread().abort_flag());
-            result = latents_only ? latents.to(at::kCPU) : denormalise_images(state->model->decode(latents));
+            const SamplingInputs inputs{prepared.images, prepared.masks, prepared.drafts, prepared.glyphs};
+            const SampledLatents sampled =
+                state->model->sample(inputs, noise, sampling, state->runner->thread().abort_flag());
+            result = latents_only ? sampled.latents.to(at::kCPU)
+                                  : denormalise_images(state->model->decode_sampled(sampled, inputs));
           } catch (...) {
             release(*state->runner);
             empty_cache(state->device);

@@ -58,6 +58,13 @@ at::Tensor InpaintingModel::decode(const at::Tensor& latents) {
   return vae_.run("decode", {latents / options_.scaling_factor}).to(at::kFloat);
 }
 
+at::Tensor InpaintingModel::decode_sampled(const SampledLatents& sampled, const SamplingInputs& inputs) {
+  if (options_.masked_fill != MaskedFill::kDraft) return decode(sampled.latents);
+  const at::Tensor draft = mask_image(inputs.images, inputs.masks, options_.masked_fill, inputs.drafts);
+  const auto both = decode(at::cat({sampled.latents, sampled.masked})).chunk(2);
+  return draft + both[0] - both[1];
+}
+
 at::Tensor InpaintingModel::masked_latents(const at::Tensor& images, const at::Tensor& masks,
                                            const at::Tensor& drafts) {
   return encode(mask_image(images, masks, options_.masked_fill, drafts)).mean * options_.scaling_factor;
@@ -75,7 +82,7 @@ at::Tensor InpaintingModel::predict(const at::Tensor& noisy, const at::Tensor& m
       .to(at::kFloat);
 }
 
-at::Tensor InpaintingModel::sample(const SamplingInputs& inputs,
+SampledLatents InpaintingModel::sample(const SamplingInputs& inputs,
                                    const std::function<at::Tensor(at::IntArrayRef)>& noise,
                                    const SamplingOptions& options, const AbortFlag& abort) {
   torch::NoGradGuard no_grad;
@@ -114,7 +121,7 @@ at::Tensor InpaintingModel::sample(const SamplingInputs& inputs,
     latents = sampler->step(output, static_cast<size_t>(k), latents);
     if (options.on_step) options.on_step(k + 1, total);
   }
-  return latents;
+  return {latents, masked};
 }
 
 }  // namespace anonymizer

@@ -45,6 +45,11 @@ struct SamplingOptions {
   std::function<void(int64_t done, int64_t total)> on_step;
 };
 
+// Scaled latents: what was sampled, and those of the masked image.
+struct SampledLatents {
+  at::Tensor latents, masked;
+};
+
 // All float32; drafts undefined where the model takes none.
 struct SamplingInputs {
   at::Tensor images, masks, drafts, glyphs;
@@ -69,9 +74,12 @@ class InpaintingModel {
   at::Tensor project(const at::Tensor& states) const;
   at::Tensor predict(const at::Tensor& noisy, const at::Tensor& mask, const at::Tensor& masked,
                      const at::Tensor& timesteps, const at::Tensor& condition);
-  // noise: float32 [B, C, h, w] on any device. Returns scaled latents. A strength below 1 begins with what stands in
+  // Images [B, 3, H, W] of what was sampled. Where the model takes drafts, the draft with what sampling changed in it,
+  // draft + D(z) − D(E(draft)): what the autoencoder loses of a draft is not lost.
+  at::Tensor decode_sampled(const SampledLatents& sampled, const SamplingInputs& inputs);
+  // noise: float32 [B, C, h, w] on any device. A strength below 1 begins with what stands in
   // the masked image, a draft, where the model takes drafts, and else with the image.
-  at::Tensor sample(const SamplingInputs& inputs, const std::function<at::Tensor(at::IntArrayRef)>& noise,
+  SampledLatents sample(const SamplingInputs& inputs, const std::function<at::Tensor(at::IntArrayRef)>& noise,
                     const SamplingOptions& options, const AbortFlag& abort);
 
   ScriptModule& unet() { return unet_; }

@@ -122,7 +122,8 @@ at::Tensor UnetObjective::preview(const PreparedBatch& batch, int64_t steps, con
   // Few steps are to show the same as many; models that take drafts are used so too.
   if (options_.model.masked_fill == MaskedFill::kDraft) options.plan.spacing = Spacing::kTrailing;
   auto noise = [&](at::IntArrayRef shape) { return batch_noise(batch.noise, batch, context, Purpose::kNoise, shape); };
-  return model_.decode(model_.sample({batch.images, batch.masks, batch.drafts, batch.glyphs}, noise, options, abort));
+  const SamplingInputs inputs{batch.images, batch.masks, batch.drafts, batch.glyphs};
+  return model_.decode_sampled(model_.sample(inputs, noise, options, abort), inputs);
 }
 
 }  // namespace anonymizer

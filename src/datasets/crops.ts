@@ -10,6 +10,7 @@ import { type Box, boxHeight, boxWidth, clipBox, growBox, type Size, uniteBoxes 
 import type { RasterImage } from "../documents/image.ts";
 import { codedError } from "../errors.ts";
 import { drawTrainingDraft } from "../ink/draft.ts";
+import { createPacer } from "../pacer.ts";
 import type { Random } from "../random/random.ts";
 import type { Region, RegionWord } from "./manifest-types.ts";
 import { textHeight } from "./text-geometry.ts";
@@ -132,7 +133,7 @@ export async function renderCrop(page: RasterImage, plan: CropPlan, size: CropSi
     textBox: clipBox(textInCrop(plan, size), size),
     text: plan.text,
   };
-  return { ...crop, draft: drawTrainingDraft(request, drafts) };
+  return { ...crop, draft: await drawTrainingDraft(request, drafts, createPacer(undefined)) };
 }
 
 /** The window's pixels; what lies beyond the page has the paper's colour at that edge. */

@@ -3,21 +3,29 @@
  * old one was. What a UNet with `masked_fill: draft` gets in the place of a hole, so that it has to restyle and blend a
  * text, not to spell it.
  *
- * For training the text is the true one and the drawing is wrong on purpose: typeface, weight, size, place, colour and
- * softness differ from the print within what an engine that fits texts gets wrong, so the model learns to correct that
- * and to keep the letters.
+ * For training the text is the true one. Most drafts are what `reprint.ts` makes of it, as at work, but with a handful of
+ * typefaces to choose from, so that the right one is often missing; the others are wrong on purpose: typeface, weight,
+ * size, place, colour and softness differ from the print. So the model learns to correct a draft and to keep its letters.
  */
 import { type Box, boxHeight, boxWidth, clipBox, growBox, roundOut } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
+import type { Pacer } from "../pacer.ts";
 import type { Random } from "../random/random.ts";
 import { coveringFace, type FontFace, fontFaces } from "../rendering/fonts.ts";
 import { measureText, renderCoverage } from "../rendering/text.ts";
 import { analyseInk, type InkAnalysis, paperAt } from "./ink.ts";
 import { estimateSlope, type InkEdges, inkEdges } from "./ink-edges.ts";
 import { blurPlane, type Plane } from "./planes.ts";
+import { measurePrint, paintPrint } from "./reprint.ts";
 
 /** Raise it when the same arguments give another drawing: what was made with the old ones is made anew. */
-export const draftVersion = 1;
+export const draftVersion = 2;
+
+/** Share of drafts that are wrong on purpose. */
+const wrongShare = 0.25;
+/** Typefaces that a fitted draft chooses from. */
+const fewestFaces = 2;
+const mostFaces = 10;
 
 export interface DraftRequest {
   readonly image: RasterImage;
@@ -30,7 +38,15 @@ export interface DraftRequest {
 }
 
 /** RGB, as large as the image. The same random numbers give the same draft. */
-export function drawTrainingDraft({ image, mask, textBox, text }: DraftRequest, random: Random): Uint8Array {
+export async function drawTrainingDraft(request: DraftRequest, random: Random, pacer: Pacer): Promise<Uint8Array> {
+  if (random.chance(wrongShare)) return drawWrongDraft(request, random);
+  const { image, mask, textBox, text } = request;
+  const faces = random.shuffled(fontFaces).slice(0, random.int(fewestFaces, mostFaces));
+  const print = { image, maskBox: mask, textBox: roundOut(textBox), text, original: text, seed: random.uint32() };
+  return paintPrint(await measurePrint(print, pacer, faces), pacer);
+}
+
+function drawWrongDraft({ image, mask, textBox, text }: DraftRequest, random: Random): Uint8Array {
   const analysis = analyseInk(image, textBox);
   const place = locateInk(analysis, mask, textBox);
   const data = Uint8Array.from(image.data);

@@ -16,12 +16,12 @@ import {
 } from "../documents/geometry.ts";
 import { cropImage, type RasterImage } from "../documents/image.ts";
 import { codedError } from "../errors.ts";
+import { findComponents, ownComponents } from "../ink/components.ts";
 import { analyseInk } from "../ink/ink.ts";
 import { measuringFactor, shrinkImage } from "../ink/planes.ts";
 import { defaultFace } from "../rendering/fonts.ts";
 import { measureText } from "../rendering/text.ts";
 import type { Replacement } from "../replacement/replacement.ts";
-import { findComponents, ownComponents } from "./components.ts";
 import type { Patch } from "./patch.ts";
 import { regionSeed } from "./region-seed.ts";
 

@@ -3,7 +3,7 @@
  * "ace" has neither ascenders nor descenders. Sizes that nearly agree are made equal.
  */
 import { type Box, boxHeight } from "../documents/geometry.ts";
-import type { TextFit } from "./fit-candidate.ts";
+import type { TextFit } from "../ink/fit-candidate.ts";
 import type { Patch } from "./patch.ts";
 
 /** Sizes further apart than this share of the smaller one are different sizes. */

@@ -2,12 +2,15 @@
 import { describe, expect, it } from "vitest";
 import type { Box } from "../../src/documents/geometry.ts";
 import type { RasterImage } from "../../src/documents/image.ts";
-import { drawTrainingDraft } from "../../src/ink/draft.ts";
+import { type DraftRequest, drawTrainingDraft } from "../../src/ink/draft.ts";
+import { createPacer } from "../../src/pacer.ts";
 import { Random } from "../../src/random/random.ts";
 import { fontFace } from "../../src/rendering/fonts.ts";
 import { measureText, renderCoverage } from "../../src/rendering/text.ts";
 
 const [width, height] = [256, 64];
+const drawDraft = (request: DraftRequest, random: Random): Promise<Uint8Array> =>
+  drawTrainingDraft(request, random, createPacer(undefined));
 const face = fontFace("arimo-400");
 
 /** A line of text on even paper, and the box of its ink. */
@@ -48,15 +51,15 @@ function inkBox(data: Uint8Array, mask: Box, paper: number): Box {
 }
 
 describe("a training draft", () => {
-  it("changes nothing beside the mask, is the same for the same numbers and another one for others", () => {
+  it("changes nothing beside the mask, is the same for the same numbers and another one for others", async () => {
     const { image, textBox } = printed("Olivier SA");
     const mask = maskAround(textBox);
     const request = { image, mask, textBox, text: "Olivier SA" };
     const before = Uint8Array.from(image.data);
-    const draft = drawTrainingDraft(request, new Random("a"));
+    const draft = await drawDraft(request, new Random("a"));
     expect(image.data).toEqual(before);
-    expect(drawTrainingDraft(request, new Random("a"))).toEqual(draft);
-    expect(drawTrainingDraft(request, new Random("b"))).not.toEqual(draft);
+    expect(await drawDraft(request, new Random("a"))).toEqual(draft);
+    expect(await drawDraft(request, new Random("b"))).not.toEqual(draft);
     let changed = 0;
     for (let i = 0; i < width * height; i++) {
       const [x, y] = [i % width, Math.floor(i / width)];
@@ -68,11 +71,11 @@ describe("a training draft", () => {
     expect(changed).toBeGreaterThan(500);
   });
 
-  it("stands about where and about as large as the print, in about its colours", () => {
+  it("stands about where and about as large as the print, in about its colours", async () => {
     for (let seed = 0; seed < 40; seed++) {
       const { image, textBox } = printed("Summe 84,10");
       const mask = maskAround(textBox);
-      const draft = drawTrainingDraft({ image, mask, textBox, text: "Summe 84,10" }, new Random("place", seed));
+      const draft = await drawDraft({ image, mask, textBox, text: "Summe 84,10" }, new Random("place", seed));
       const [left, top, right, bottom] = inkBox(draft, mask, 227);
       const tall = textBox[3] - textBox[1];
       const wide = textBox[2] - textBox[0];
@@ -87,26 +90,26 @@ describe("a training draft", () => {
     }
   });
 
-  it("covers the old ink: of a blank text only paper is left", () => {
+  it("covers the old ink: of a blank text only paper is left", async () => {
     const { image, textBox } = printed("GEHEIM");
-    const draft = drawTrainingDraft({ image, mask: maskAround(textBox), textBox, text: " " }, new Random("blank"));
+    const draft = await drawDraft({ image, mask: maskAround(textBox), textBox, text: " " }, new Random("blank"));
     let darkest = 255;
     for (let i = 0; i < width * height; i++) darkest = Math.min(darkest, luma(draft, i));
     expect(darkest).toBeGreaterThan(190);
   });
 
-  it("draws light ink on dark paper, and letters that its typeface lacks", () => {
+  it("draws light ink on dark paper, and letters that its typeface lacks", async () => {
     const { image, textBox } = printed("TOTAL", [30, 60, 40], [235, 235, 220]);
     const mask = maskAround(textBox);
-    const draft = drawTrainingDraft({ image, mask, textBox, text: "TOTAL" }, new Random("dark"));
+    const draft = await drawDraft({ image, mask, textBox, text: "TOTAL" }, new Random("dark"));
     let lightest = 0;
     for (let i = 0; i < width * height; i++) lightest = Math.max(lightest, luma(draft, i));
     expect(lightest).toBeGreaterThan(150);
     const odd = { image, mask, textBox, text: "価格 ₮ 12" };
-    expect(drawTrainingDraft(odd, new Random("odd"))).toHaveLength(image.data.length);
+    expect(await drawDraft(odd, new Random("odd"))).toHaveLength(image.data.length);
   });
 
-  it("bears boxes at the edge, of a few pixels, and without any ink", () => {
+  it("bears boxes at the edge, of a few pixels, and without any ink", async () => {
     const blank = { data: new Uint8Array(width * height * 3).fill(255), width, height };
     for (const box of [
       [0, 0, width, height],
@@ -114,7 +117,7 @@ describe("a training draft", () => {
       [252, 60, 256, 64],
       [100, 30, 101, 31],
     ] as const) {
-      const draft = drawTrainingDraft({ image: blank, mask: box, textBox: box, text: "A1" }, new Random("edge"));
+      const draft = await drawDraft({ image: blank, mask: box, textBox: box, text: "A1" }, new Random("edge"));
       expect(draft).toHaveLength(blank.data.length);
     }
   });

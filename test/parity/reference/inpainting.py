@@ -60,10 +60,16 @@ class Models(nn.Module):
         with torch.no_grad():
             return self.vae.encode(images).latent_dist
 
+    def drafted(self, images, masks, tensors):
+        return torch.where(masks < 0.5, images, images_of(tensors["drafts"], self.dtype))
+
+    def decode(self, latents):
+        return self.vae.decode(latents / self.scaling_factor).sample
+
     def masked_latents(self, images, masks, tensors):
         """Of the posterior's mean, scaled."""
         if self.masked_fill == "draft":
-            masked = torch.where(masks < 0.5, images, images_of(tensors["drafts"], self.dtype))
+            masked = self.drafted(images, masks, tensors)
         elif self.masked_fill == "0":
             masked = images * (masks < 0.5)
         else:  # pixels are blackened first and normalised then

@@ -3,12 +3,12 @@
  * and compared with the ink on the paper; the best ones are then adjusted until they lie on it as well as they can.
  */
 
-import { estimateSlope, type InkEdges, inkEdges } from "../ink/ink-edges.ts";
-import { blurPlane, type Plane, shrinkPlane } from "../ink/planes.ts";
 import type { Pacer } from "../pacer.ts";
 import { coversText, type FontFace, fontFaces } from "../rendering/fonts.ts";
 import { type Candidate, solve, spacingRange, type TextFit, toFit } from "./fit-candidate.ts";
 import { createJudge, type Judge } from "./fit-judge.ts";
+import { estimateSlope, type InkEdges, inkEdges } from "./ink-edges.ts";
+import { blurPlane, type Plane, shrinkPlane } from "./planes.ts";
 
 /** The comparison is made at about this line height; more costs time and decides nothing. */
 const comparedHeight = 20;
@@ -18,9 +18,14 @@ const hopeless = 0.15;
 
 /**
  * Fits `text` to `ink` (0 = paper … 1 = full ink, only the ink of this text). Best fit first, one per typeface that was
- * adjusted; empty when there is no ink or no typeface has the letters.
+ * adjusted; empty when there is no ink or none of `faces` has the letters.
  */
-export async function fitText(ink: Plane, text: string, pacer: Pacer): Promise<TextFit[]> {
+export async function fitText(
+  ink: Plane,
+  text: string,
+  pacer: Pacer,
+  faces: readonly FontFace[] = fontFaces,
+): Promise<TextFit[]> {
   const line = text.trim();
   const slope = estimateSlope(ink);
   await pacer.pause();
@@ -33,7 +38,7 @@ export async function fitText(ink: Plane, text: string, pacer: Pacer): Promise<T
   await pacer.pause();
 
   const rated: { candidate: Candidate; score: number }[] = [];
-  for (const face of fontFaces) {
+  for (const face of faces) {
     if (!coversText(face, line)) continue;
     for (const plainZero of zeroForms(face, line)) {
       for (const spacing of startSpacings(face, line, edges)) {

@@ -1,10 +1,10 @@
 /** How the old text looks beyond its typeface: stroke weight, softness, colour, unevenness. The new text gets the same. */
 import type { Box } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
-import { type InkAnalysis, paperAt } from "../ink/ink.ts";
-import { blurPlane, type Plane } from "../ink/planes.ts";
 import type { Pacer } from "../pacer.ts";
 import { drawPlane, type TextFit } from "./fit-candidate.ts";
+import { type InkAnalysis, paperAt } from "./ink.ts";
+import { blurPlane, type Plane } from "./planes.ts";
 
 /** Lengths in pixels of the plane that was measured. */
 export interface InkStyle {

@@ -1,12 +1,12 @@
 /** Puts ink on paper: a text in the type, weight, softness, colour and grain of an old one. */
-import { blurPlane, createPlane, type Plane } from "../ink/planes.ts";
+
 import type { Pacer } from "../pacer.ts";
 import type { Random } from "../random/random.ts";
 import { coveringFace } from "../rendering/fonts.ts";
 import { drawPlane, type TextFit } from "./fit-candidate.ts";
 import type { InkStyle } from "./ink-style.ts";
 import type { EmptyPaper } from "./paper-texture.ts";
-import type { Patch } from "./patch.ts";
+import { blurPlane, createPlane, type Plane } from "./planes.ts";
 import { type Layout, layoutText } from "./text-layout.ts";
 
 /** Where the plane that fit and style were measured on lies in the mask, in pixels of the mask. */
@@ -23,10 +23,10 @@ const clearance = 1;
 const stripPixels = 60_000;
 const rowsAtOnce = 32;
 
-/** Draws the patch's text onto `paper`, which covers its mask. */
+/** Draws the text onto `paper`, which covers its mask. */
 export async function drawText(
   paper: EmptyPaper,
-  patch: Patch,
+  { text, original }: { readonly text: string; readonly original: string },
   fit: TextFit,
   style: InkStyle,
   place: MeasuredPlace,
@@ -43,10 +43,11 @@ export async function drawText(
     x: fit.x * factor + place.x,
     baseline: fit.baseline * factor + place.y,
   };
-  const edge = clearance + Math.max(0, style.embolden * factor);
+  // A mask of few pixels has none to spare.
+  const edge = Math.min(clearance + Math.max(0, style.embolden * factor), (Math.min(width, height) - 1) / 2);
   const room = { left: edge, top: edge, right: width - edge, bottom: height - edge };
-  const layout = layoutText(patch.text, coveringFace(patch.text, fit.face), patch.original.trim(), full, room);
-  const drawn = await drawInStrips(patch.text, layout, width, height, style, factor, pacer);
+  const layout = layoutText(text, coveringFace(text, fit.face), original.trim(), full, room);
+  const drawn = await drawInStrips(text, layout, width, height, style, factor, pacer);
   for (let y = 0; y < height; y++) {
     if (y % rowsAtOnce === 0) await pacer.pause();
     for (let x = 0; x < width; x++) {

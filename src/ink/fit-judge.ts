@@ -1,8 +1,9 @@
 /** Tells how well a text set in one way agrees with the ink on the paper. */
-import { type Plane, soften } from "../ink/planes.ts";
+
 import type { FontFace } from "../rendering/fonts.ts";
 import { measureText, renderCoverage } from "../rendering/text.ts";
 import { type Candidate, solve, written } from "./fit-candidate.ts";
+import { type Plane, soften } from "./planes.ts";
 
 /** How much better an unusual typeface must fit than a usual one to be believed. */
 const handicap = (face: FontFace): number =>

@@ -1,6 +1,6 @@
 /** Ruled lines and table borders that run through the place of a text: they stay when the text goes. */
 import type { Box } from "../documents/geometry.ts";
-import type { InkAnalysis } from "../ink/ink.ts";
+import type { InkAnalysis } from "./ink.ts";
 
 /** A line across the whole mask. Positions are pixels of the analysed image. */
 export interface RuledLine {

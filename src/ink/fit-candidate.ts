@@ -1,8 +1,9 @@
 /** How a text may have been set, and what follows from it. */
-import type { InkEdges } from "../ink/ink-edges.ts";
-import { createPlane, type Plane } from "../ink/planes.ts";
+
 import type { FontFace } from "../rendering/fonts.ts";
 import { measureText, renderCoverage } from "../rendering/text.ts";
+import type { InkEdges } from "./ink-edges.ts";
+import { createPlane, type Plane } from "./planes.ts";
 
 /** Lengths in pixels of the plane that was fitted. */
 export interface TextFit {

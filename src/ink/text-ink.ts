@@ -1,8 +1,8 @@
 /** The ink of one text, cut free from its surroundings. */
 import { type Box, clipBox, growBox } from "../documents/geometry.ts";
-import type { InkAnalysis } from "../ink/ink.ts";
-import { createPlane, dilate, type Plane } from "../ink/planes.ts";
 import { findComponents, ownComponents } from "./components.ts";
+import type { InkAnalysis } from "./ink.ts";
+import { createPlane, dilate, type Plane } from "./planes.ts";
 
 /**
  * Contrast of the text's own ink inside `region` in levels, 0 elsewhere: neighbouring lines that reach into the region,

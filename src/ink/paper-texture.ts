@@ -1,9 +1,9 @@
 /** Paper as if nothing had been printed: its smooth colour, its grain, and the ruled lines that run through it. */
 import type { Box } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
-import { type InkAnalysis, paperAt } from "../ink/ink.ts";
 import type { Pacer } from "../pacer.ts";
 import type { Random } from "../random/random.ts";
+import { type InkAnalysis, paperAt } from "./ink.ts";
 import type { RuledLine } from "./ruled-lines.ts";
 
 /** RGB levels of the empty paper inside a box, not rounded: `height * width * 3`. */
