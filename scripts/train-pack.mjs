@@ -1,12 +1,16 @@
-// npm run train:pack -- [--work DIR] [--out DIR] [--documents N] [--seed N] [--set-vae K=V] [--set-unet K=V] [--dry-run]
+// npm run train:pack -- [--work DIR] [--out DIR] [--documents N] [--seed N] [--set-vae K=V] [--set-unet K=V]
+//                       [--sampling JSON] [--boxes N] [--curve] [--dry-run]
 // Makes the shipped models from nothing but a seed: draws synthetic documents, trains the autoencoder, then the UNet with
-// its glyph encoder on drafts, and writes the pack (bfloat16 weights, model cards). Run again, it goes on where it was:
-// finished parts are left alone, a training that was stopped resumes from its newest checkpoint.
+// its glyph encoder on drafts, writes the pack (bfloat16 weights, model cards) and scores it on real receipts where they
+// are at hand; --curve also scores what each checkpoint of the UNet holds (curve.jsonl in the work folder). Run again, it
+// goes on where it was: finished parts are left alone, a training that was stopped resumes from its newest checkpoint.
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { packCard } from "./pack-card.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const { values } = parseArgs({
@@ -17,6 +21,9 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     "set-vae": { type: "string", multiple: true, default: [] },
     "set-unet": { type: "string", multiple: true, default: [] },
+    sampling: { type: "string", default: '{"sampler":"ddim","steps":8,"strength":0.5}' },
+    boxes: { type: "string", default: "400" },
+    curve: { type: "boolean", default: false },
     "dry-run": { type: "boolean", default: false },
   },
 });
@@ -26,11 +33,16 @@ const python = join(root, ".venv", "bin", "python");
 const cli = join(root, "dist", "cli", "anonymizer-train.js");
 const dryRun = values["dry-run"];
 
-function run(command, args) {
+/** `env`: further variables. */
+function run(command, args, env = {}) {
   const shown = [command, ...args].map((word) => word.replace(`${root}/`, ""));
   console.log(`\n$ ${shown.join(" ")}`);
   return new Promise((done, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ["ignore", "inherit", "inherit"],
+      env: { ...process.env, ...env },
+    });
     for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => child.kill(signal));
     child.on("error", reject);
     child.on("close", (code, signal) =>
@@ -39,9 +51,11 @@ function run(command, args) {
   });
 }
 
+const doneFile = (name) => join(work, `${name}.done.json`);
+
 /** Does a part unless it is done with the same request; how long it took is kept beside it. */
 async function part(name, request, make) {
-  const file = join(work, `${name}.done.json`);
+  const file = doneFile(name);
   const wanted = JSON.stringify(request);
   if (existsSync(file) && JSON.parse(readFileSync(file, "utf8")).request === wanted) {
     console.log(`✓ ${name}: done before`);
@@ -52,8 +66,11 @@ async function part(name, request, make) {
   if (!dryRun) writeFileSync(file, `${JSON.stringify({ request: wanted, seconds: (Date.now() - started) / 1000 })}\n`);
 }
 
-/** One of the presets, as a command of the package; resumes where the run folder holds a checkpoint. */
-async function train(kind, settings) {
+/**
+ * One of the presets, as a command of the package; resumes where the run folder holds a checkpoint. `instead`: options that
+ * stand in for that.
+ */
+async function train(kind, settings, instead) {
   const folder = join(work, kind);
   const args = [kind, "--config", join(root, "configs", "presets", `document-small-${kind}.yaml`), "--out", folder];
   const resumes = existsSync(join(folder, "checkpoints"));
@@ -61,7 +78,7 @@ async function train(kind, settings) {
     cli,
     ...args,
     ...settings.flatMap((setting) => ["--set", setting]),
-    ...(dryRun ? ["--dry-run"] : resumes ? ["--resume"] : []),
+    ...(instead ?? (dryRun ? ["--dry-run"] : resumes ? ["--resume"] : [])),
   ]);
 }
 
@@ -99,7 +116,59 @@ async function main() {
     train("unet", [...forUnet, `seed=${seed}`, ...values["set-unet"]]),
   );
   if (dryRun) return;
-  await run(python, [join(root, "scripts", "write_pack.py"), join(work, "unet", "models"), out]);
+  await writePack(join(work, "unet", "models"), out);
+  const scores = await score(out, "classical,diffusion", values.boxes);
+  const seconds = Object.fromEntries(
+    ["data", "vae", "unet"].map((name) => [name, JSON.parse(readFileSync(doneFile(name), "utf8")).seconds]),
+  );
+  const machine = `${cpus().length} cores (${cpus()[0]?.model ?? "unknown"})`;
+  writeFileSync(join(out, "README.md"), packCard(out, { documents, seed, seconds, machine, scores }));
+  if (values.curve) await writeCurve(forUnet);
+}
+
+const writePack = (models, to) =>
+  run(python, [join(root, "scripts", "write_pack.py"), models, to, "--sampling", values.sampling]);
+
+/** Result of the benchmark; undefined where the receipts are not at hand. */
+async function score(pack, engines, boxes) {
+  await run(process.execPath, [join(root, "bench", "run.mjs"), "fidelity"], {
+    MODELS: pack,
+    ENGINES: engines,
+    BOXES: boxes,
+  });
+  const lines = readFileSync(join(root, "bench", "results", "fidelity.jsonl"), "utf8")
+    .trim()
+    .split("\n");
+  const { result } = JSON.parse(lines.at(-1));
+  return result.skipped === undefined ? result : undefined;
+}
+
+/** What each checkpoint is worth: one that was scored before is not scored again. */
+async function writeCurve(forUnet) {
+  const file = join(work, "curve.jsonl");
+  const known = existsSync(file)
+    ? readFileSync(file, "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line).name)
+    : [];
+  const checkpoints = join(work, "unet", "checkpoints");
+  for (const name of readdirSync(checkpoints)
+    .filter((entry) => /^step-\d+$/.test(entry))
+    .sort()) {
+    if (known.includes(name)) continue;
+    const models = join(work, "curve-models");
+    const pack = join(work, "curve-pack");
+    const from = ["--resume", join(checkpoints, name), "--export-only", models];
+    await train("unet", [...forUnet, `seed=${values.seed}`, ...values["set-unet"]], from);
+    await writePack(models, pack);
+    const result = await score(pack, "diffusion", "100");
+    if (result === undefined) return;
+    const { psnr, ssim, own, fresh } = result.engines.diffusion;
+    const { samples, validation } = JSON.parse(readFileSync(join(pack, "unet", "metadata.json"), "utf8")).training;
+    appendFileSync(file, `${JSON.stringify({ name, samples, validation, psnr, ssim, own, fresh })}\n`);
+    for (const folder of [models, pack]) rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 main().catch((error) => {
