@@ -2,6 +2,7 @@
 import type { EntityType } from "../../../detection/entity.ts";
 import { type Draft, type DraftContext, upper } from "../draft.ts";
 import type { Inventor } from "../inventor.ts";
+import { markLines } from "../marks.ts";
 import { OfficePage } from "../office-page.ts";
 import { barcode, black, logo, penColour, scribble, stamp, tint } from "../ornaments.ts";
 import { contentText, fitStyle, type InkStyle, type Rgb, textWidth as widthOf, wrap } from "../sheet.ts";
@@ -121,6 +122,14 @@ export function draftForm(context: DraftContext): Draft {
         { align: "right" },
       );
     page.wear(random);
+    markLines(sheet, random.fork("marks"), {
+      width: page.width,
+      height: page.height,
+      underlines: 0.5,
+      frames: 0.35,
+      highlighter: 0.08,
+      ground: 0.08,
+    });
   }
   return { sheet, width: page.width, height: page.height, paper: "office", fields };
 }
@@ -128,7 +137,7 @@ export function draftForm(context: DraftContext): Draft {
 /** How the person filled it in: by hand mostly. */
 function fillingStyle(random: Random, page: OfficePage): Filled {
   const way = random.weighted<"hand" | "type" | "print">([
-    ["hand", 5],
+    ["hand", 6],
     ["type", 3],
     ["print", 3],
   ]);
