@@ -6,6 +6,7 @@ import { hashParts } from "../../random/hash.ts";
 import { Random } from "../../random/random.ts";
 import type { Region } from "../manifest-types.ts";
 import { pause } from "../pause.ts";
+import type { DotPrint } from "./dot-print.ts";
 import { type DocumentKind, type Draft, type Drafter, documentKinds } from "./draft.ts";
 import { atomBox, lineRegions } from "./ink-boxes.ts";
 import { draftForm } from "./kinds/form.ts";
@@ -14,9 +15,10 @@ import { draftInvoice } from "./kinds/invoice.ts";
 import { draftLetter } from "./kinds/letter.ts";
 import { draftReceipt } from "./kinds/receipt.ts";
 import { type Language, languages } from "./languages.ts";
+import { isLegible } from "./legible.ts";
 import { PageMap, randomMapShape } from "./page-map.ts";
 import { scanSheet } from "./scan.ts";
-import { keepReadable, randomLook } from "./scan-look.ts";
+import { keepReadable, legibleSize, randomLook } from "./scan-look.ts";
 import { type Point, type Shape, Sheet, type SheetLine } from "./sheet.ts";
 
 export interface SynthesizerOptions {
@@ -125,10 +127,19 @@ export class DocumentSynthesizer {
     const look = keepReadable(
       randomLook(random.fork("look", chosen), draft.paper, this.#wear),
       meanInk(lines),
-      draft.paper === "office" ? 95 : 75,
+      draft.paper === "office" ? 105 : 90,
+      medianSize(lines),
     );
-    const image = await scanSheet(sheet, map, page, look, random.fork("scan", chosen));
-    const regions = lines.flatMap((line) => lineRegions(line, map, page));
+    const { image, drawn } = await scanSheet(sheet, map, page, look, random.fork("scan", chosen));
+    // What nobody could read any more is no text.
+    const least = this.#wear > 0 ? legibleSize(look) : 0;
+    const regions: Region[] = [];
+    for (const line of lines) {
+      if (typeSize(line) < least) continue;
+      const found = lineRegions(line, map, page);
+      if (this.#wear === 0 || found[0]?.words?.every(({ box }) => isLegible(drawn, image, box))) regions.push(...found);
+      if (regions.length % 16 === 0) await pause();
+    }
     return {
       id: `${chosen}-${this.#seedTag}-${String(index).padStart(6, "0")}`,
       kind: chosen,
@@ -165,13 +176,33 @@ function textOnly(draft: Draft): Draft {
   return { ...draft, sheet };
 }
 
+/** Of a line's smallest letters, in pixels. */
+const typeSize = (line: SheetLine): number =>
+  Math.min(...line.atoms.map(({ style: { size, stretch = 1 } }) => size * Math.min(1, stretch)));
+
+function medianSize(lines: readonly SheetLine[]): number {
+  const sizes = lines.map(typeSize).sort((a, b) => a - b);
+  return sizes[sizes.length >> 1] ?? 20;
+}
+
 /** Mean brightness 0…255 of the dark inks. */
 function meanInk(lines: readonly SheetLine[]): number {
   const levels = lines
     .map((line) => line.atoms[0]!.style)
-    .map(({ colour, alpha = 1 }) => 255 - alpha * (255 - (0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2])))
+    .map(
+      ({ colour, alpha = 1, dots }) =>
+        255 - alpha * dotInk(dots) * (255 - (0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2])),
+    )
     .filter((level) => level < 200);
   return levels.length === 0 ? 0 : levels.reduce((a, b) => a + b, 0) / levels.length;
+}
+
+/** Share of a stroke's area that is ink. */
+function dotInk(dots: DotPrint | undefined): number {
+  if (dots === undefined) return 1;
+  const { head, dot, cold = 1, needles = [1] } = dots;
+  if (head === "thermal") return Math.min(1, dot) * (0.5 + 0.5 * cold);
+  return Math.min(1, (Math.PI / 4) * dot ** 2) * (needles.reduce((a, b) => a + b) / needles.length);
 }
 
 /** The white sheet itself; what is not paper stays transparent and becomes the scanner's bed. */

@@ -42,6 +42,34 @@ interface DotRun {
 /** Part of a cell that must be ink for a dot: half for outlines, less for faces that are drawn of dots already. */
 const leastInk = (face: FontFace): number => (face.id.startsWith("doto") ? 0.1 : 0.44);
 
+/** Runs of dots (x, y, length) for what Doto draws as stars: stops as needles print them. */
+const stops: Readonly<Record<string, readonly (readonly [number, number, number])[]>> = {
+  ".": [
+    [1, -2, 2],
+    [1, -1, 2],
+  ],
+  ",": [
+    [1, -2, 2],
+    [1, -1, 2],
+    [2, 0, 1],
+    [1, 1, 1],
+  ],
+  ":": [
+    [1, -6, 2],
+    [1, -5, 2],
+    [1, -2, 2],
+    [1, -1, 2],
+  ],
+  ";": [
+    [1, -6, 2],
+    [1, -5, 2],
+    [1, -2, 2],
+    [1, -1, 2],
+    [2, 0, 1],
+    [1, 1, 1],
+  ],
+};
+
 const glyphs = new Map<string, DotGlyph>();
 
 /** A character in dots. Blank where the face has neither it nor a question mark. */
@@ -54,6 +82,12 @@ export function dotGlyph(face: FontFace, { em, narrow = 1 }: DotPrint, character
   const metrics = file.glyph(shown.codePointAt(0)!);
   const unit = (em / file.unitsPerEm) * narrow;
   const advance = Math.max(1, Math.round((metrics?.advance ?? file.unitsPerEm / 2) * unit));
+  const own = face.id.startsWith("doto") ? stops[shown] : undefined;
+  if (own !== undefined) {
+    const glyph = { advance, ...outlineOf(own.map(([x, y, length]) => ({ x, y, length, first: true }))) };
+    glyphs.set(key, glyph);
+    return glyph;
+  }
   const made = metrics?.ink === undefined ? { advance, runs: [] } : { advance, ...rasterise(face, em, narrow, shown) };
   glyphs.set(key, made);
   return made;
@@ -86,6 +120,10 @@ function rasterise(face: FontFace, em: number, narrow: number, character: string
       x = end;
     }
   }
+  return outlineOf(runs);
+}
+
+function outlineOf(runs: readonly DotRun[]): Pick<DotGlyph, "ink" | "runs"> {
   if (runs.length === 0) return { runs };
   return {
     runs,
