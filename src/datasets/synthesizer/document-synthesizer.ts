@@ -128,7 +128,7 @@ export class DocumentSynthesizer {
       randomLook(random.fork("look", chosen), draft.paper, this.#wear),
       meanInk(lines),
       draft.paper === "office" ? 105 : 90,
-      medianSize(lines),
+      usualSize(lines),
     );
     const { image, drawn } = await scanSheet(sheet, map, page, look, random.fork("scan", chosen));
     // What nobody could read any more is no text.
@@ -176,13 +176,19 @@ function textOnly(draft: Draft): Draft {
   return { ...draft, sheet };
 }
 
-/** Of a line's smallest letters, in pixels. */
+/** Of a line's smallest letters, in pixels. Handwriting has small letters and thin strokes for its em. */
 const typeSize = (line: SheetLine): number =>
-  Math.min(...line.atoms.map(({ style: { size, stretch = 1 } }) => size * Math.min(1, stretch)));
+  Math.min(
+    ...line.atoms.map(
+      ({ style: { face, size, stretch = 1 } }) =>
+        size * Math.min(1, stretch) * (face.category === "handwriting" ? 0.6 : 1),
+    ),
+  );
 
-function medianSize(lines: readonly SheetLine[]): number {
+/** The size that three quarters of the lines have at least. */
+function usualSize(lines: readonly SheetLine[]): number {
   const sizes = lines.map(typeSize).sort((a, b) => a - b);
-  return sizes[sizes.length >> 1] ?? 20;
+  return sizes[sizes.length >> 2] ?? 20;
 }
 
 /** Mean brightness 0…255 of the dark inks. */

@@ -299,7 +299,8 @@ async function sense(pixels: Uint8Array, page: Size, look: ScanLook): Promise<Ui
     [paper, ink] = [255, 0];
   }
   if (look.sharpen > 0) data = await bytes(sharp(data, { raw }).convolve(sharpening(look.sharpen)));
-  if (look.tone === "bilevel") data = await bytes(sharp(data, { raw }).threshold(Math.round(paper - 0.45 * (paper - ink))));
+  if (look.tone === "bilevel")
+    data = await bytes(sharp(data, { raw }).threshold(Math.round(paper - 0.45 * (paper - ink))));
   for (const quality of look.jpeg) {
     const file = await sharp(data, { raw })
       .jpeg({ quality, chromaSubsampling: quality > 80 ? "4:4:4" : "4:2:0" })
