@@ -30,8 +30,6 @@ export interface ScanLook {
   };
   /** Columns of the print head that print nothing: places 0…1 and width in pixels. */
   readonly deadColumns: readonly { readonly at: number; readonly width: number }[];
-  /** Dot printing: distance of the dots in pixels; 0 = none. */
-  readonly dots: number;
   /** Sensor noise: standard deviation in levels. */
   readonly noise: number;
   /** Resolution of the sensor relative to the result, 0.5…1. */
@@ -86,7 +84,6 @@ const cleanLook: ScanLook = {
   folds: [],
   ink: { strength: 1, patchy: 0, streaks: 0, speckle: 0 },
   deadColumns: [],
-  dots: 0,
   noise: 0,
   resolution: 1,
   blur: 0,
@@ -205,7 +202,6 @@ export function randomLook(random: Random, kind: PaperKind, strength: number): S
       thermal && random.chance(0.12 * s)
         ? Array.from({ length: random.int(1, 3) }, () => ({ at: random.next(), width: random.range(1, 2.2) }))
         : [],
-    dots: thermal && random.chance(0.1 * s) ? random.range(2.4, 3.6) : 0,
     noise: (copies.length > 0 ? random.range(3, 14) : photo ? random.range(2, 8) : random.range(0.5, 5)) * s,
     resolution: taken === "fax" || copies.length > 0 ? 1 : random.chance(0.45 * s) ? random.range(0.5, 0.95) : 1,
     blur:

@@ -135,10 +135,6 @@ function exposure(page: Size, look: ScanLook, random: Random): Exposure {
   for (const { at, width: wide } of look.deadColumns) {
     for (let x = Math.round(at * width); x < Math.min(width, at * width + wide); x++) columnPrint[x] = 0.1;
   }
-  if (look.dots > 0) {
-    for (let x = 0; x < width; x++) columnPrint[x]! *= dot(x, look.dots);
-    for (let y = 0; y < height; y++) rowPrint[y]! *= dot(y, look.dots);
-  }
   const levels = levelTable(look);
   const shifts = random.fork("shifts");
   const grainX = shifts.int(0, 255);
@@ -256,8 +252,6 @@ function streaks(random: Random, length: number, depth: number): Float32Array {
   }
   return rows;
 }
-
-const dot = (at: number, period: number): number => 0.62 + 0.38 * Math.cos((at / period) * 2 * Math.PI);
 
 /** What the scanner's optics, copiers and file formats do. */
 async function sense(pixels: Uint8Array, page: Size, look: ScanLook): Promise<Uint8Array> {
