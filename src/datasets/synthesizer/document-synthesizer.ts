@@ -24,7 +24,7 @@ import { type Point, type Shape, Sheet, type SheetLine } from "./sheet.ts";
 export interface SynthesizerOptions {
   /** Which kinds `document(index)` draws without being told, and how often. Default: receipts 40 %, others 10–20 %. */
   readonly kinds?: Readonly<Partial<Record<DocumentKind, number>>>;
-  /** Languages, evenly; default all six, English three times as often. */
+  /** Languages, evenly; default all six, English twice as often. */
   readonly languages?: readonly Language[];
   /** 0 (clean print on white) … 1 (as scans are): fading, noise, blur, compression, shadows, folds. Default 1. */
   readonly wear?: number;
@@ -82,7 +82,7 @@ export class DocumentSynthesizer {
     this.#seedTag = hashParts("seed", seed).toString("hex", 0, 4);
     this.#kinds = Object.entries(kinds) as [DocumentKind, number][];
     this.#languages =
-      wanted?.map((language) => [language, 1]) ?? languages.map((language) => [language, language === "en" ? 3 : 1]);
+      wanted?.map((language) => [language, 1]) ?? languages.map((language) => [language, language === "en" ? 2 : 1]);
     this.#wear = wear;
     this.#skew = skew;
     this.#decorations = decorations;
