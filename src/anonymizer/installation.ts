@@ -7,7 +7,7 @@ import { createPpOcrEngine, hasPpOcrRuntime } from "../detection/ppocr/ppocr-eng
 import { createTesseractEngine } from "../detection/tesseract-engine.ts";
 import { AnonymizerError, errorCodes, throwIfAborted } from "../errors.ts";
 import { exportCure } from "../models/export-cure.ts";
-import { fontFaces, fontFile } from "../rendering/fonts.ts";
+import { documentFaces, fontFile } from "../rendering/fonts.ts";
 import { readingSimilarity } from "../verification/reading-similarity.ts";
 import { missingParts } from "./engine-choice.ts";
 import { drawSamplePage, sampleLines } from "./sample-page.ts";
@@ -126,8 +126,8 @@ async function checkLibTorch(): Promise<Finding> {
 function checkFonts(): Finding {
   const base = { name: "fonts", importance: "needed" as const };
   try {
-    for (const face of fontFaces) fontFile(face);
-    return { ...base, status: "fine", found: `${fontFaces.length} faces` };
+    for (const face of documentFaces) fontFile(face);
+    return { ...base, status: "fine", found: `${documentFaces.length} faces` };
   } catch (error) {
     return { ...base, status: "broken", ...failure(error) };
   }

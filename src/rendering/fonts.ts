@@ -40,12 +40,12 @@ function face(
     weight,
     italic,
     category,
-    markedZero: ["cousine", "inconsolata", "share-tech-mono", "vt323"].includes(name),
+    markedZero: ["b612-mono", "cousine", "inconsolata", "share-tech-mono", "vt323"].includes(name),
     source: { package: `@expo-google-fonts/${name}`, file: `${style}/${fileName}_${style}.ttf` },
   };
 }
 
-/** Every face, the plain ones first: where several fit equally well, the first is taken. */
+/** The faces that print is matched with, the plain ones first: where several fit equally well, the first is taken. */
 export const fontFaces: readonly FontFace[] = Object.freeze([
   face("arimo", "Arimo", "sans"),
   face("arimo", "Arimo", "sans", 700),
@@ -71,16 +71,35 @@ export const fontFaces: readonly FontFace[] = Object.freeze([
   face("caveat", "Caveat", "handwriting", 700),
 ]);
 
+/** All faces invented documents are set in: those above, and some that matching would only be slower with. */
+export const documentFaces: readonly FontFace[] = Object.freeze([
+  ...fontFaces,
+  face("pt-sans", "PTSans", "sans"),
+  face("pt-sans", "PTSans", "sans", 700),
+  face("pt-sans", "PTSans", "sans", 400, true),
+  face("caladea", "Caladea", "serif"),
+  face("caladea", "Caladea", "serif", 700),
+  face("caladea", "Caladea", "serif", 400, true),
+  face("b612-mono", "B612Mono", "mono"),
+  face("b612-mono", "B612Mono", "mono", 700),
+  face("pt-mono", "PTMono", "mono"),
+  face("cutive-mono", "CutiveMono", "typewriter"),
+  face("doto", "Doto", "dot-matrix"),
+  face("patrick-hand", "PatrickHand", "handwriting"),
+  face("reenie-beanie", "ReenieBeanie", "handwriting"),
+  face("cedarville-cursive", "CedarvilleCursive", "handwriting"),
+]);
+
 /** The face used where nothing is known about the text. */
 export const defaultFace: FontFace = fontFaces[0]!;
 
 /** Finds a face by its id; ERR_INVALID_ARGUMENT when there is none. */
 export function fontFace(id: string): FontFace {
-  const found = fontFaces.find((f) => f.id === id);
+  const found = documentFaces.find((f) => f.id === id);
   if (!found)
     throw codedError(
       "ERR_INVALID_ARGUMENT",
-      `There is no font face "${id}"; there are ${fontFaces.map((f) => f.id).join(", ")}`,
+      `There is no font face "${id}"; there are ${documentFaces.map((f) => f.id).join(", ")}`,
     );
   return found;
 }

@@ -9,6 +9,7 @@ import {
   coveringFace,
   coversText,
   defaultFace,
+  documentFaces,
   fontFace,
   fontFaces,
   fontFile,
@@ -17,18 +18,24 @@ import {
 
 describe("font faces", () => {
   it("all have a readable file that the canvas takes", () => {
-    for (const face of fontFaces) {
+    for (const face of documentFaces) {
       expect(fontFile(face).unitsPerEm, face.id).toBeGreaterThan(100);
       expect(() => registerFace(face)).not.toThrow();
     }
   });
 
   it("have ids and families of their own and serve every category", () => {
-    expect(new Set(fontFaces.map((f) => f.id)).size).toBe(fontFaces.length);
-    expect(new Set(fontFaces.map((f) => f.family)).size).toBe(fontFaces.length);
+    expect(new Set(documentFaces.map((f) => f.id)).size).toBe(documentFaces.length);
+    expect(new Set(documentFaces.map((f) => f.family)).size).toBe(documentFaces.length);
     expect([...new Set(fontFaces.map((f) => f.category))].sort()).toEqual(
       ["condensed", "dot-matrix", "handwriting", "mono", "sans", "serif", "typewriter"].sort(),
     );
+  });
+
+  it("of documents begin with those that print is matched with, and have the letters of their languages", () => {
+    expect(documentFaces.slice(0, fontFaces.length)).toEqual(fontFaces);
+    const letters = "äöüÄÖÜßéèêëàâçîïôûùœñÑáíóúì ¿¡€£%&@#º°";
+    for (const face of documentFaces.slice(fontFaces.length)) expect(coversText(face, letters), face.id).toBe(true);
   });
 
   it("are found by id, and an unknown id is an error that names the known ones", () => {

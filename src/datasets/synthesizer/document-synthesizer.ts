@@ -6,6 +6,7 @@ import { hashParts } from "../../random/hash.ts";
 import { Random } from "../../random/random.ts";
 import type { Region } from "../manifest-types.ts";
 import { pause } from "../pause.ts";
+import type { DotPrint } from "./dot-print.ts";
 import { type DocumentKind, type Draft, type Drafter, documentKinds } from "./draft.ts";
 import { atomBox, lineRegions } from "./ink-boxes.ts";
 import { draftForm } from "./kinds/form.ts";
@@ -14,15 +15,16 @@ import { draftInvoice } from "./kinds/invoice.ts";
 import { draftLetter } from "./kinds/letter.ts";
 import { draftReceipt } from "./kinds/receipt.ts";
 import { type Language, languages } from "./languages.ts";
+import { isLegible } from "./legible.ts";
 import { PageMap, randomMapShape } from "./page-map.ts";
 import { scanSheet } from "./scan.ts";
-import { keepReadable, randomLook } from "./scan-look.ts";
+import { keepReadable, legibleSize, randomLook } from "./scan-look.ts";
 import { type Point, type Shape, Sheet, type SheetLine } from "./sheet.ts";
 
 export interface SynthesizerOptions {
   /** Which kinds `document(index)` draws without being told, and how often. Default: receipts 40 %, others 10–20 %. */
   readonly kinds?: Readonly<Partial<Record<DocumentKind, number>>>;
-  /** Languages, evenly; default all six, English three times as often. */
+  /** Languages, evenly; default all six, English twice as often. */
   readonly languages?: readonly Language[];
   /** 0 (clean print on white) … 1 (as scans are): fading, noise, blur, compression, shadows, folds. Default 1. */
   readonly wear?: number;
@@ -80,7 +82,7 @@ export class DocumentSynthesizer {
     this.#seedTag = hashParts("seed", seed).toString("hex", 0, 4);
     this.#kinds = Object.entries(kinds) as [DocumentKind, number][];
     this.#languages =
-      wanted?.map((language) => [language, 1]) ?? languages.map((language) => [language, language === "en" ? 3 : 1]);
+      wanted?.map((language) => [language, 1]) ?? languages.map((language) => [language, language === "en" ? 2 : 1]);
     this.#wear = wear;
     this.#skew = skew;
     this.#decorations = decorations;
@@ -125,10 +127,19 @@ export class DocumentSynthesizer {
     const look = keepReadable(
       randomLook(random.fork("look", chosen), draft.paper, this.#wear),
       meanInk(lines),
-      draft.paper === "office" ? 95 : 75,
+      draft.paper === "office" ? 105 : 90,
+      usualSize(lines),
     );
-    const image = await scanSheet(sheet, map, page, look, random.fork("scan", chosen));
-    const regions = lines.flatMap((line) => lineRegions(line, map, page));
+    const { image, drawn } = await scanSheet(sheet, map, page, look, random.fork("scan", chosen));
+    // What nobody could read any more is no text.
+    const least = this.#wear > 0 ? legibleSize(look) : 0;
+    const regions: Region[] = [];
+    for (const line of lines) {
+      if (typeSize(line) < least) continue;
+      const found = lineRegions(line, map, page);
+      if (this.#wear === 0 || found[0]?.words?.every(({ box }) => isLegible(drawn, image, box))) regions.push(...found);
+      if (regions.length % 16 === 0) await pause();
+    }
     return {
       id: `${chosen}-${this.#seedTag}-${String(index).padStart(6, "0")}`,
       kind: chosen,
@@ -165,13 +176,39 @@ function textOnly(draft: Draft): Draft {
   return { ...draft, sheet };
 }
 
+/** Of a line's smallest letters, in pixels. Handwriting has small letters and thin strokes for its em. */
+const typeSize = (line: SheetLine): number =>
+  Math.min(
+    ...line.atoms.map(
+      ({ style: { face, size, stretch = 1 } }) =>
+        size * Math.min(1, stretch) * (face.category === "handwriting" ? 0.6 : 1),
+    ),
+  );
+
+/** The size that three quarters of the lines have at least. */
+function usualSize(lines: readonly SheetLine[]): number {
+  const sizes = lines.map(typeSize).sort((a, b) => a - b);
+  return sizes[sizes.length >> 2] ?? 20;
+}
+
 /** Mean brightness 0…255 of the dark inks. */
 function meanInk(lines: readonly SheetLine[]): number {
   const levels = lines
     .map((line) => line.atoms[0]!.style)
-    .map(({ colour, alpha = 1 }) => 255 - alpha * (255 - (0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2])))
+    .map(
+      ({ colour, alpha = 1, dots }) =>
+        255 - alpha * dotInk(dots) * (255 - (0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2])),
+    )
     .filter((level) => level < 200);
   return levels.length === 0 ? 0 : levels.reduce((a, b) => a + b, 0) / levels.length;
+}
+
+/** Share of a stroke's area that is ink. */
+function dotInk(dots: DotPrint | undefined): number {
+  if (dots === undefined) return 1;
+  const { head, dot, cold = 1, needles = [1] } = dots;
+  if (head === "thermal") return Math.min(1, dot) * (0.5 + 0.5 * cold);
+  return Math.min(1, (Math.PI / 4) * dot ** 2) * (needles.reduce((a, b) => a + b) / needles.length);
 }
 
 /** The white sheet itself; what is not paper stays transparent and becomes the scanner's bed. */

@@ -4,6 +4,7 @@ import type { Size } from "../../documents/geometry.ts";
 import { setExactText } from "../../rendering/exact-text.ts";
 import { registerFace } from "../../rendering/fonts.ts";
 import { pause } from "../pause.ts";
+import { type DotPrint, dotAreas } from "./dot-print.ts";
 import { atomBox, atomStart } from "./ink-boxes.ts";
 import type { PageMap } from "./page-map.ts";
 import type { Atom, Rgb, Shape, Sheet, SheetLine } from "./sheet.ts";
@@ -12,6 +13,7 @@ import type { Atom, Rgb, Shape, Sheet, SheetLine } from "./sheet.ts";
 interface Step {
   readonly top: number;
   readonly bottom: number;
+  readonly over: boolean;
   readonly draw: (context: SKRSContext2D, bandTop: number) => void;
 }
 
@@ -39,7 +41,7 @@ export async function drawBands(
     context.clearRect(0, 0, page.width, rows);
     // The first shape is the paper; what follows leaves its mark on paper only.
     steps.forEach((step, i) => {
-      context.globalCompositeOperation = i === 0 ? "source-over" : "source-atop";
+      context.globalCompositeOperation = i === 0 ? "source-over" : step.over ? "multiply" : "source-atop";
       if (step.top < top + rows && step.bottom > top) step.draw(context, top);
     });
     onBand(context.getImageData(0, 0, page.width, rows).data, top, rows);
@@ -70,17 +72,19 @@ function shapeStep(shape: Shape, map: PageMap): Step {
       context.stroke();
     }
   };
-  return { top: Math.min(...ys) - shape.width - 1, bottom: Math.max(...ys) + shape.width + 1, draw };
+  return { top: Math.min(...ys) - shape.width - 1, bottom: Math.max(...ys) + shape.width + 1, over: shape.over, draw };
 }
 
 function textSteps(line: SheetLine, map: PageMap): Step[] {
   return line.atoms.flatMap((atom) => {
     const box = atomBox(line, atom, map);
-    return box === undefined ? [] : [{ top: box[1] - 2, bottom: box[3] + 2, draw: textDrawer(line, atom, map) }];
+    const over = atom.style.over ?? false;
+    return box === undefined ? [] : [{ top: box[1] - 2, bottom: box[3] + 2, over, draw: textDrawer(line, atom, map) }];
   });
 }
 
 function textDrawer(line: SheetLine, atom: Atom, map: PageMap): Step["draw"] {
+  if (atom.style.dots !== undefined) return dotDrawer(line, atom, atom.style.dots, map);
   const { face, size, colour, stretch = 1, tall = 1, spacing = 0, bleed = 0, alpha = 1 } = atom.style;
   registerFace(face);
   const { x, y, a, b, c, d } = map.local(...atomStart(line, atom), line.turn);
@@ -97,6 +101,24 @@ function textDrawer(line: SheetLine, atom: Atom, map: PageMap): Step["draw"] {
       context.lineWidth = 2 * bleed;
       context.setLineDash([]);
       context.strokeText(atom.text, 0, 0);
+    }
+  };
+}
+
+function dotDrawer(line: SheetLine, atom: Atom, print: DotPrint, map: PageMap): Step["draw"] {
+  const { face, size, colour, stretch = 1, tall = 1, spacing = 0, alpha = 1 } = atom.style;
+  const { x, y, a, b, c, d } = map.local(...atomStart(line, atom), line.turn);
+  const pitch = size / print.em;
+  const [across, down] = [pitch * stretch, pitch * tall];
+  let areas: ReturnType<typeof dotAreas> | undefined;
+  return (context, bandTop) => {
+    // Not before it is drawn: so the work is spread over the bands.
+    areas ??= dotAreas(atom.text, face, print, spacing / across);
+    context.setTransform(a * across, b * across, c * down, d * down, x, y - bandTop);
+    context.fillStyle = css(colour);
+    for (const { path, ink } of areas) {
+      context.globalAlpha = alpha * ink;
+      context.fill(path);
     }
   };
 }

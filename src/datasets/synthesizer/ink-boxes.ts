@@ -1,9 +1,8 @@
 /** Exact boxes of what a sheet's lines leave on the page, from the outlines of the glyphs and the map of the paper. */
 import { type Box, clipBox, type Quad, roundOut, type Size, uniteBoxes } from "../../documents/geometry.ts";
-import { fontFile } from "../../rendering/fonts.ts";
 import type { Region, RegionWord } from "../manifest-types.ts";
 import type { LocalMap, PageMap } from "./page-map.ts";
-import type { Atom, Point, SheetLine } from "./sheet.ts";
+import { type Atom, type Point, type SheetLine, setGlyph } from "./sheet.ts";
 
 /** Where an atom starts on the sheet, after its line's turn. */
 export function atomStart(line: SheetLine, atom: Atom): Point {
@@ -13,24 +12,13 @@ export function atomStart(line: SheetLine, atom: Atom): Point {
 
 /** Boxes of an atom's glyphs relative to its start, in the line's own directions: x along the line, y down. */
 function glyphBoxes(atom: Atom): Box[] {
-  const { face, size, stretch = 1, tall = 1, spacing = 0, bleed = 0 } = atom.style;
-  const file = fontFile(face);
-  const unit = size / file.unitsPerEm;
-  const missing = file.glyph(0x3f);
+  const { stretch = 1, tall = 1, spacing = 0 } = atom.style;
   const boxes: Box[] = [];
   let x = 0;
   for (const character of atom.text) {
-    const glyph = file.glyph(character.codePointAt(0)!) ?? missing;
-    if (glyph?.ink !== undefined) {
-      const { xMin, xMax, yMin, yMax } = glyph.ink;
-      boxes.push([
-        x + xMin * unit * stretch - bleed * stretch,
-        -yMax * unit * tall - bleed * tall,
-        x + xMax * unit * stretch + bleed * stretch,
-        -yMin * unit * tall + bleed * tall,
-      ]);
-    }
-    x += (glyph?.advance ?? file.unitsPerEm / 2) * unit * stretch + spacing;
+    const { advance, ink } = setGlyph(character, atom.style);
+    if (ink !== undefined) boxes.push([x + ink[0] * stretch, ink[1] * tall, x + ink[2] * stretch, ink[3] * tall]);
+    x += advance * stretch + spacing;
   }
   return boxes;
 }

@@ -196,6 +196,52 @@ const malaysian = {
   ],
 } as const;
 
+const guests: readonly (readonly ["first" | "last" | "both" | undefined, number])[] = [
+  [undefined, 7],
+  ["first", 1],
+  ["last", 1],
+  ["both", 1],
+];
+
+const accented = {
+  first: [
+    "René",
+    "Zoë",
+    "José",
+    "Noémie",
+    "Jürgen",
+    "André",
+    "Chloé",
+    "Björn",
+    "Anaïs",
+    "François",
+    "Inés",
+    "João",
+    "Mónica",
+    "Loïc",
+    "Günter",
+    "Ángel",
+  ],
+  last: [
+    "Müller",
+    "Núñez",
+    "Lefèvre",
+    "García",
+    "Köhler",
+    "Gonçalves",
+    "Brontë",
+    "Schäfer",
+    "Béranger",
+    "Peña",
+    "Åberg",
+    "Château",
+    "Groß",
+    "Simões",
+    "Rodríguez",
+    "D’Angiò",
+  ],
+} as const;
+
 const taxSchemes: Readonly<Record<Exclude<Country, "MY">, readonly string[]>> = {
   US: ["us-ein"],
   GB: ["gb-vat"],
@@ -279,8 +325,10 @@ export class Inventor {
       const last = random.pick(malaysian.last);
       return { first, last, full: random.chance(0.5) ? `${last} ${first}` : `${first} ${last}` };
     }
-    const first = this.#faker.person.firstName();
-    const last = this.#faker.person.lastName();
+    // Where the language has few accents of its own, some people bring them along.
+    const guest = ["en", "nl", "it"].includes(this.language) ? random.weighted(guests) : undefined;
+    const first = guest === "first" || guest === "both" ? random.pick(accented.first) : this.#faker.person.firstName();
+    const last = guest === "last" || guest === "both" ? random.pick(accented.last) : this.#faker.person.lastName();
     return { first, last, full: `${first} ${last}` };
   }
 

@@ -36,10 +36,13 @@ export class OfficePage {
       [random.int(8, 36), 6],
       [random.int(36, 90), 2],
     ]);
+    const size = this.points(random.range(9, 11.2));
     this.body = {
       face: this.face.regular,
-      size: this.points(random.range(9, 11.2)),
+      size,
       colour: [shade, shade, Math.min(255, shade + 4)],
+      // Types press ink into the paper around them.
+      bleed: this.face.category === "typewriter" ? size * random.range(0.005, 0.03) : 0,
     };
     this.accent = accentColour(random);
     this.leading = this.body.size * random.range(1.18, 1.45);

@@ -257,7 +257,7 @@ export function stamp(
     [90, 50, 120],
   ]);
   const turn = random.normal(0, 0.16);
-  const style = { face: face.bold, size, colour, alpha: random.range(0.45, 0.8), spacing: size * 0.08 };
+  const style = { face: face.bold, size, colour, alpha: random.range(0.45, 0.8), spacing: size * 0.08, over: true };
   const half = textWidth(text, style) / 2;
   const at = (dx: number, dy: number): Point => [
     cx + dx * Math.cos(turn) - dy * Math.sin(turn),
@@ -268,7 +268,12 @@ export function stamp(
   const frame = (grow: number, width: number): void => {
     const w = half + size * 0.4 + grow;
     const h = size * 0.7 + grow;
-    sheet.shape([at(-w, -h), at(w, -h), at(w, h), at(-w, h)], true, { stroke: colour, width, alpha: style.alpha });
+    sheet.shape([at(-w, -h), at(w, -h), at(w, h), at(-w, h)], true, {
+      stroke: colour,
+      width,
+      alpha: style.alpha,
+      over: true,
+    });
   };
   frame(0, size * 0.09);
   if (random.chance(0.4)) frame(size * 0.18, size * 0.04);

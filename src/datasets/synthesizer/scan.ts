@@ -1,5 +1,5 @@
 /** Turns a drawn sheet into the pixels of a scan: paper, light, worn print, sensor, levels, compression. */
-import sharp from "sharp";
+import sharp, { type Kernel, type Sharp } from "sharp";
 import type { Size } from "../../documents/geometry.ts";
 import type { RasterImage } from "../../documents/image.ts";
 import { Random } from "../../random/random.ts";
@@ -9,6 +9,12 @@ import type { PageMap } from "./page-map.ts";
 import type { Crease, ScanLook } from "./scan-look.ts";
 import type { Sheet } from "./sheet.ts";
 
+interface Scanned {
+  readonly image: RasterImage;
+  /** Brightness of each pixel as drawn on white, before paper, light, wear and sensor. */
+  readonly drawn: Uint8Array;
+}
+
 /** Draws the sheet and scans it. The same arguments (and a fresh `random`) give the same bytes. */
 export async function scanSheet(
   sheet: Sheet,
@@ -16,15 +22,16 @@ export async function scanSheet(
   page: Size,
   look: ScanLook,
   random: Random,
-): Promise<RasterImage> {
+): Promise<Scanned> {
   const pixels = new Uint8Array(page.width * page.height * 3);
+  const drawn = new Uint8Array(page.width * page.height);
   const expose = exposure(page, look, random.fork("exposure"));
   await pause();
   // Some 60,000 pixels at a time: a few milliseconds.
   const bandRows = Math.max(16, Math.min(256, Math.round(60_000 / page.width)));
-  await drawBands(sheet, map, page, bandRows, (rgba, top, rows) => expose(rgba, top, rows, pixels));
+  await drawBands(sheet, map, page, bandRows, (rgba, top, rows) => expose(rgba, top, rows, pixels, drawn));
   const data = await sense(pixels, page, look);
-  return { data, width: page.width, height: page.height };
+  return { image: { data, width: page.width, height: page.height }, drawn };
 }
 
 const tileSide = 256;
@@ -36,7 +43,9 @@ function noiseTiles(): NonNullable<typeof tiles> {
   if (tiles !== undefined) return tiles;
   const random = new Random("noise tiles");
   const noise = new Float32Array(tileSide * tileSide).map(() => random.normal());
-  tiles = { noise, grain: unitVariance(smooth(smooth(noise, 3), 1)), speckle: unitVariance(smooth(noise, 1)) };
+  const fine = unitVariance(smooth(noise, 1));
+  const slow = unitVariance(smooth(smooth(noise, 3), 1));
+  tiles = { noise, grain: unitVariance(fine.map((value, i) => value + 0.6 * slow[i]!)), speckle: fine };
   return tiles;
 }
 
@@ -100,7 +109,7 @@ class CoarseField {
 
 const soft = (t: number): number => t * t * (3 - 2 * t);
 
-type Exposure = (rgba: Uint8ClampedArray, top: number, rows: number, out: Uint8Array) => void;
+type Exposure = (rgba: Uint8ClampedArray, top: number, rows: number, out: Uint8Array, drawn: Uint8Array) => void;
 
 function exposure(page: Size, look: ScanLook, random: Random): Exposure {
   const { width, height } = page;
@@ -119,14 +128,12 @@ function exposure(page: Size, look: ScanLook, random: Random): Exposure {
   const rowLight = new Float32Array(height).fill(1);
   const columnLight = new Float32Array(width).fill(1);
   for (const fold of look.folds) foldLine(fold.axis === "y" ? rowLight : columnLight, fold);
+  for (const edge of look.edges)
+    edgeShadow(edge.side === "left" || edge.side === "right" ? columnLight : rowLight, edge);
   const rowPrint = streaks(random.fork("streaks"), height, look.ink.streaks);
   const columnPrint = new Float32Array(width).fill(1);
   for (const { at, width: wide } of look.deadColumns) {
     for (let x = Math.round(at * width); x < Math.min(width, at * width + wide); x++) columnPrint[x] = 0.1;
-  }
-  if (look.dots > 0) {
-    for (let x = 0; x < width; x++) columnPrint[x]! *= dot(x, look.dots);
-    for (let y = 0; y < height; y++) rowPrint[y]! *= dot(y, look.dots);
   }
   const levels = levelTable(look);
   const shifts = random.fork("shifts");
@@ -139,7 +146,7 @@ function exposure(page: Size, look: ScanLook, random: Random): Exposure {
   const { noise: noiseLevel, grain: grainLevel } = look;
   const speckleLevel = look.ink.speckle * 0.5;
 
-  return (rgba, top, rows, out) => {
+  return (rgba, top, rows, out, drawn) => {
     for (let r = 0; r < rows; r++) {
       const y = top + r;
       const lightRow = light.row(y);
@@ -156,6 +163,7 @@ function exposure(page: Size, look: ScanLook, random: Random): Exposure {
         let red = rgba[from]!;
         let green = rgba[from + 1]!;
         let blue = rgba[from + 2]!;
+        drawn[y * width + x] = (red * 77 + green * 150 + blue * 29) >> 8;
         const tileAt = grainAt | ((x + grainX) & tileMask);
         if (red + green + blue < 750) {
           const flecks = 1 - speckleLevel * Math.max(0, speckle[tileAt]!);
@@ -226,6 +234,12 @@ function foldLine(light: Float32Array, fold: { at: number; depth: number; width:
   }
 }
 
+/** Dark at one end, fading inwards. */
+function edgeShadow(light: Float32Array, { side, depth, width }: ScanLook["edges"][number]): void {
+  const far = side === "right" || side === "bottom";
+  for (let i = 0; i < light.length; i++) light[i]! *= 1 - depth * Math.exp(-(far ? light.length - 1 - i : i) / width);
+}
+
 /** Print strength by row: stretches of some rows that came out too light. */
 function streaks(random: Random, length: number, depth: number): Float32Array {
   const rows = new Float32Array(length).fill(1);
@@ -239,29 +253,62 @@ function streaks(random: Random, length: number, depth: number): Float32Array {
   return rows;
 }
 
-const dot = (at: number, period: number): number => 0.62 + 0.38 * Math.cos((at / period) * 2 * Math.PI);
-
-/** What the scanner's optics and its file format do. */
+/** What the scanner's optics, copiers and file formats do. */
 async function sense(pixels: Uint8Array, page: Size, look: ScanLook): Promise<Uint8Array> {
-  const raw = { width: page.width, height: page.height, channels: 3 } as const;
-  let data: Uint8Array = pixels;
-  if (look.resolution < 1) {
-    const width = Math.max(1, Math.round(page.width * look.resolution));
-    const height = Math.max(1, Math.round(page.height * look.resolution));
-    const small = await sharp(data, { raw }).resize(width, height, { fit: "fill", kernel: "cubic" }).raw().toBuffer();
-    data = await sharp(small, { raw: { ...raw, width, height } })
-      .resize(page.width, page.height, { fit: "fill", kernel: "cubic" })
+  const { width, height } = page;
+  // Grey pages go through as one channel: a third of the work.
+  const grey = look.tone !== "colour";
+  const raw = { width, height, channels: grey ? 1 : 3 } as const;
+  const bytes = (image: Sharp): Promise<Buffer> =>
+    image
+      .toColourspace(grey ? "b-w" : "srgb")
       .raw()
       .toBuffer();
+  let data: Uint8Array = grey
+    ? await sharp(pixels, { raw: { ...raw, channels: 3 } })
+        .extractChannel(0)
+        .raw()
+        .toBuffer()
+    : pixels;
+  if (look.resolution < 1) {
+    const small = {
+      ...raw,
+      width: Math.max(1, Math.round(width * look.resolution)),
+      height: Math.max(1, Math.round(height * look.resolution)),
+    };
+    const seen = await bytes(sharp(data, { raw }).resize(small.width, small.height, { fit: "fill", kernel: "cubic" }));
+    data = await bytes(sharp(seen, { raw: small }).resize(width, height, { fit: "fill", kernel: look.kernel }));
   }
-  if (look.blur >= 0.3) data = await sharp(data, { raw }).blur(look.blur).raw().toBuffer();
-  if (look.tone === "bilevel") data = await sharp(data, { raw }).threshold(185).toColourspace("srgb").raw().toBuffer();
-  if (look.jpeg > 0) {
+  if (look.blur >= 0.3) data = await bytes(sharp(data, { raw }).blur(look.blur));
+  let { paper, ink } = look.levels;
+  for (const { blur, gain, cutoff } of look.copies) {
+    const steep = (gain * 255) / Math.max(40, paper - ink);
+    const middle = ink + cutoff * (paper - ink);
+    data = await bytes(
+      sharp(data, { raw })
+        .blur(Math.max(0.3, blur))
+        .linear(steep, 128 - steep * middle),
+    );
+    // What comes out is black on white.
+    [paper, ink] = [255, 0];
+  }
+  if (look.sharpen > 0) data = await bytes(sharp(data, { raw }).convolve(sharpening(look.sharpen)));
+  if (look.tone === "bilevel")
+    data = await bytes(sharp(data, { raw }).threshold(Math.round(paper - 0.45 * (paper - ink))));
+  for (const quality of look.jpeg) {
     const file = await sharp(data, { raw })
-      .jpeg({ quality: look.jpeg, chromaSubsampling: look.jpeg > 80 ? "4:4:4" : "4:2:0" })
+      .jpeg({ quality, chromaSubsampling: quality > 80 ? "4:4:4" : "4:2:0" })
       .toBuffer();
-    data = await sharp(file).toColourspace("srgb").raw().toBuffer();
+    data = await bytes(sharp(file));
   }
+  if (grey) data = await sharp(data, { raw }).toColourspace("srgb").raw().toBuffer();
   // A copy of its own: sharp hands out slices of shared buffers.
   return new Uint8Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength) as ArrayBuffer);
+}
+
+/** The image less `k` times its second derivative. */
+function sharpening(k: number): Kernel {
+  const [side, corner] = [-k, -k / 2];
+  const kernel = [corner, side, corner, side, 1 + 6 * k, side, corner, side, corner];
+  return { width: 3, height: 3, kernel, scale: 1 };
 }

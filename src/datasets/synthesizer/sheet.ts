@@ -3,7 +3,8 @@
  * coordinates are pixels of the flat sheet, before it is laid on the scanner (see page-map.ts).
  */
 import type { EntityType } from "../../detection/entity.ts";
-import { type FontFace, fontFile } from "../../rendering/fonts.ts";
+import { coveringFace, coversText, type FontFace, fontFile } from "../../rendering/fonts.ts";
+import { type DotPrint, dotGlyph } from "./dot-print.ts";
 
 export type Rgb = readonly [red: number, green: number, blue: number];
 export type Point = readonly [x: number, y: number];
@@ -23,6 +24,10 @@ export interface InkStyle {
   readonly bleed?: number;
   /** 0…1; default 1. */
   readonly alpha?: number;
+  /** Ink on top of what is printed there already: it darkens and hides nothing. Default false. */
+  readonly over?: boolean;
+  /** Set of dots; default: with smooth outlines. */
+  readonly dots?: DotPrint;
 }
 
 /** Part of a line: plain text, or personal data of a type. Parts follow each other without a space of their own. */
@@ -61,6 +66,8 @@ export interface Shape {
   readonly width: number;
   readonly dash?: readonly number[];
   readonly alpha: number;
+  /** As in `InkStyle`. */
+  readonly over: boolean;
 }
 
 interface LineOptions {
@@ -75,17 +82,59 @@ interface ShapeOptions {
   readonly width?: number;
   readonly dash?: readonly number[];
   readonly alpha?: number;
+  readonly over?: boolean;
+}
+
+/** A character's room and ink in pixels, neither stretched nor spaced; y down from the baseline. */
+export interface SetGlyph {
+  readonly advance: number;
+  /** left, top, right, bottom; absent for blanks. */
+  readonly ink?: readonly [number, number, number, number];
+}
+
+export function setGlyph(character: string, { face, size, dots, bleed = 0 }: InkStyle): SetGlyph {
+  if (dots !== undefined) {
+    const pitch = size / dots.em;
+    const { advance, ink } = dotGlyph(face, dots, character);
+    const grow = (dots.dot - 1) / 2;
+    const aside = Math.max(0, dots.shift ?? 0);
+    return {
+      advance: advance * pitch,
+      ...(ink === undefined
+        ? {}
+        : {
+            ink: [
+              (ink.left - grow) * pitch,
+              (ink.top - grow) * pitch,
+              (ink.right + grow + aside) * pitch,
+              (ink.bottom + grow) * pitch,
+            ],
+          }),
+    };
+  }
+  const file = fontFile(face);
+  const unit = size / file.unitsPerEm;
+  const glyph = file.glyph(character.codePointAt(0)!) ?? file.glyph(0x3f);
+  return {
+    advance: (glyph?.advance ?? file.unitsPerEm / 2) * unit,
+    ...(glyph?.ink === undefined
+      ? {}
+      : {
+          ink: [
+            glyph.ink.xMin * unit - bleed,
+            -glyph.ink.yMax * unit - bleed,
+            glyph.ink.xMax * unit + bleed,
+            -glyph.ink.yMin * unit + bleed,
+          ],
+        }),
+  };
 }
 
 /** Advance of `text` in pixels. */
 export function textWidth(text: string, style: InkStyle): number {
-  const file = fontFile(style.face);
-  const unit = (style.size / file.unitsPerEm) * (style.stretch ?? 1);
-  const missing = file.glyph(0x3f)?.advance ?? file.unitsPerEm / 2;
+  const { stretch = 1, spacing = 0 } = style;
   let width = 0;
-  for (const character of text) {
-    width += (file.glyph(character.codePointAt(0)!)?.advance ?? missing) * unit + (style.spacing ?? 0);
-  }
+  for (const character of text) width += setGlyph(character, style).advance * stretch + spacing;
   return width;
 }
 
@@ -93,6 +142,16 @@ export const contentText = (content: Content): string =>
   typeof content === "string"
     ? content
     : content.map((piece) => (typeof piece === "string" ? piece : piece.text)).join("");
+
+/** `style`, `factor` times as large; what is set of dots keeps their distance and gets more or fewer of them. */
+export function scaleStyle(style: InkStyle, factor: number): InkStyle {
+  const { dots, size } = style;
+  if (dots === undefined) return { ...style, size: size * factor };
+  // Needles have one size of letters, and another twice as wide and high.
+  if (dots.head === "impact") return factor < 1.3 ? style : { ...style, stretch: (style.stretch ?? 1) * 2 };
+  const em = Math.max(14, Math.round(dots.em * factor));
+  return { ...style, size: (size / dots.em) * em, dots: { ...dots, em } };
+}
 
 /** `style`, narrowed (or made smaller, past `minStretch`) until `content` is at most `width` wide. */
 export function fitStyle(content: Content, style: InkStyle, width: number, minStretch = 0.8): InkStyle {
@@ -149,13 +208,14 @@ export class Sheet {
     content: Content,
     x: number,
     y: number,
-    style: InkStyle,
+    wanted: InkStyle,
     options: LineOptions = {},
   ): [left: number, right: number] {
     const pieces = (typeof content === "string" ? [content] : content).map((piece) =>
       typeof piece === "string" ? { text: piece } : piece,
     );
     const text = pieces.map((piece) => piece.text).join("");
+    const style = coversText(wanted.face, text) ? wanted : { ...wanted, face: coveringFace(text, wanted.face) };
     const width = textWidth(text, style) - (style.spacing ?? 0);
     const left = options.align === "center" ? x - width / 2 : options.align === "right" ? x - width : x;
     const atoms: Atom[] = [];
@@ -177,13 +237,14 @@ export class Sheet {
   }
 
   shape(points: readonly Point[], closed: boolean, options: ShapeOptions): void {
-    const { fill, stroke, width = 1, dash, alpha = 1 } = options;
+    const { fill, stroke, width = 1, dash, alpha = 1, over = false } = options;
     this.items.push({
       kind: "shape",
       points,
       closed,
       width,
       alpha,
+      over,
       ...(fill === undefined ? {} : { fill }),
       ...(stroke === undefined ? {} : { stroke }),
       ...(dash === undefined ? {} : { dash }),

@@ -1,7 +1,7 @@
 /** The typefaces a document is set in. */
 
 import type { Random } from "../../random/random.ts";
-import { type FontCategory, type FontFace, fontFaces } from "../../rendering/fonts.ts";
+import { documentFaces, type FontCategory, type FontFace, fontFace } from "../../rendering/fonts.ts";
 
 export interface Typeface {
   readonly regular: FontFace;
@@ -13,8 +13,12 @@ export interface Typeface {
 
 const nameOf = (face: FontFace): string => face.id.replace(/-(400|700)(-italic)?$/, "");
 
-const typefaces: readonly Typeface[] = [...new Set(fontFaces.map(nameOf))].map((name) => {
-  const faces = fontFaces.filter((face) => nameOf(face) === name);
+/** The letters of nine needles: drawn of dots, five by seven. To be set in dots only, ten to the em. */
+export const needleFace: FontFace = fontFace("doto-400");
+
+const printed = documentFaces.filter((face) => face !== needleFace);
+const typefaces: readonly Typeface[] = [...new Set(printed.map(nameOf))].map((name) => {
+  const faces = printed.filter((face) => nameOf(face) === name);
   const regular = faces.find((face) => face.weight === 400 && !face.italic) ?? faces[0]!;
   return {
     regular,

@@ -33,7 +33,7 @@ export interface SyntheticDatasetResult {
 }
 
 /** Changes when the same settings give other pixels than before. */
-const drawingVersion = 1;
+const drawingVersion = 2;
 const settingsFile = "synthetic.json";
 const journalFile = "manifest.partial.jsonl";
 

@@ -2,6 +2,7 @@
 import type { EntityType } from "../../../detection/entity.ts";
 import { type Draft, type DraftContext, upper } from "../draft.ts";
 import type { Inventor } from "../inventor.ts";
+import { markLines } from "../marks.ts";
 import { OfficePage } from "../office-page.ts";
 import { barcode, black, logo, penColour, scribble, stamp, tint } from "../ornaments.ts";
 import { contentText, fitStyle, type InkStyle, type Rgb, textWidth as widthOf, wrap } from "../sheet.ts";
@@ -121,6 +122,14 @@ export function draftForm(context: DraftContext): Draft {
         { align: "right" },
       );
     page.wear(random);
+    markLines(sheet, random.fork("marks"), {
+      width: page.width,
+      height: page.height,
+      underlines: 0.5,
+      frames: 0.35,
+      highlighter: 0.08,
+      ground: 0.08,
+    });
   }
   return { sheet, width: page.width, height: page.height, paper: "office", fields };
 }
@@ -128,7 +137,7 @@ export function draftForm(context: DraftContext): Draft {
 /** How the person filled it in: by hand mostly. */
 function fillingStyle(random: Random, page: OfficePage): Filled {
   const way = random.weighted<"hand" | "type" | "print">([
-    ["hand", 5],
+    ["hand", 6],
     ["type", 3],
     ["print", 3],
   ]);
@@ -153,6 +162,7 @@ function fillingStyle(random: Random, page: OfficePage): Filled {
     face: way === "hand" && random.chance(0.4) ? face.bold : face.regular,
     size: page.body.size * (way === "hand" ? random.range(1.5, 1.9) : random.range(0.98, 1.12)),
     colour,
+    bleed: way === "print" ? 0 : page.body.size * random.range(0.01, way === "hand" ? 0.05 : 0.03),
   };
   return (text) => ({
     text: capitals ? upper(text) : text,
@@ -338,6 +348,8 @@ function field(
   const bottom = y + rowHeight - page.body.size * 0.45;
   const baseline = bottom - page.body.size * 0.35;
   let from = x + 1.5 * mm;
+  // Under the label and the value.
+  if (look === "shaded") sheet.rect(x, y, x + width, bottom + page.body.size * 0.1, { fill: tint(page.accent, 0.09) });
   if (labelAbove)
     page.lines([entry.label], x + (look === "box" || look === "shaded" ? 1.2 * mm : 0), y + label.size * 1.15, label, {
       room: width,
@@ -347,15 +359,12 @@ function field(
   const grey: Rgb = [110, 110, 114];
   if (look === "line") sheet.rule(labelAbove ? x : from - mm, bottom, x + width, bottom, grey, line);
   else if (look === "box") sheet.rect(x, y, x + width, bottom + page.body.size * 0.1, { stroke: grey, width: line });
-  else if (look === "shaded")
-    sheet.rect(x, y, x + width, bottom + page.body.size * 0.1, { fill: tint(page.accent, 0.09) });
   const room = x + width - from - mm;
   const content = entry.entity === undefined ? text : [{ text, entity: entry.entity }];
   if (look === "comb") {
     comb(page, text, entry.entity, x, bottom, width, style);
     return;
   }
-  // The shade and the box came first: text lies on top.
   sheet.line(content, from, baseline + lift, fitStyle(content, style, room), {
     turn: random.normal(0, lift === 0 ? 0 : 0.004),
   });

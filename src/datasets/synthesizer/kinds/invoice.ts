@@ -2,6 +2,7 @@
 import { type Basket, fillBasket } from "../basket.ts";
 import type { Draft, DraftContext } from "../draft.ts";
 import type { Inventor } from "../inventor.ts";
+import { markLines } from "../marks.ts";
 import { addressBlock, contactLines, footer, inventSender, OfficePage, type Sender, tagged } from "../office-page.ts";
 import { logo, matrixCode, penColour, scribble, stamp, tint } from "../ornaments.ts";
 import { type Content, contentText, fitStyle, type InkStyle, type Rgb, textWidth } from "../sheet.ts";
@@ -120,7 +121,17 @@ export function draftInvoice(context: DraftContext): Draft {
   y = terms(page, random, inventor, sender, fields, y, number);
   if (decorations) marks(page, random, inventor, y);
   if (random.chance(0.75)) footer(page, random, inventor, sender, decorations && random.chance(0.7));
-  if (decorations) page.wear(random);
+  if (decorations) {
+    page.wear(random);
+    markLines(page.sheet, random.fork("marks"), {
+      width: page.width,
+      height: page.height,
+      underlines: 0.25,
+      frames: 0.2,
+      highlighter: 0.08,
+      ground: 0.08,
+    });
+  }
   return { sheet: page.sheet, width: page.width, height: page.height, paper: "office", fields };
 }
 

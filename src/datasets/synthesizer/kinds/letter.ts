@@ -1,6 +1,7 @@
 /** Letters: letterhead, addressee, date, subject, paragraphs with personal data in the running text, signature. */
 import type { Draft, DraftContext } from "../draft.ts";
 import type { Inventor } from "../inventor.ts";
+import { markLines } from "../marks.ts";
 import { addressBlock, footer, inventSender, OfficePage, type Sender, tagged } from "../office-page.ts";
 import { penColour, scribble, stamp } from "../ornaments.ts";
 import { type Content, type Piece, textWidth } from "../sheet.ts";
@@ -96,6 +97,14 @@ export function draftLetter(context: DraftContext): Draft {
         page.face,
       );
     page.wear(random);
+    markLines(sheet, random.fork("marks"), {
+      width: page.width,
+      height: page.height,
+      underlines: 0.25,
+      frames: 0.06,
+      highlighter: 0.08,
+      ground: 0.08,
+    });
   }
   return { sheet, width: page.width, height: page.height, paper: "office", fields };
 }

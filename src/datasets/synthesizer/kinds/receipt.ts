@@ -1,7 +1,9 @@
 /** Till receipts: narrow paper, one typeface, columns of amounts. */
 import { type Basket, fillBasket } from "../basket.ts";
+import type { DotPrint } from "../dot-print.ts";
 import { type Draft, type DraftContext, mapContent, upper } from "../draft.ts";
 import type { Inventor } from "../inventor.ts";
+import { markLines } from "../marks.ts";
 import {
   accentColour,
   barcode,
@@ -13,10 +15,21 @@ import {
   penColour,
   penRing,
   scribble,
+  stamp,
   stapleHoles,
 } from "../ornaments.ts";
-import { type Content, contentText, fitStyle, type InkStyle, type Rgb, Sheet, textWidth, wrap } from "../sheet.ts";
-import { pickTypeface, type Typeface } from "../typefaces.ts";
+import {
+  type Content,
+  contentText,
+  fitStyle,
+  type InkStyle,
+  type Rgb,
+  Sheet,
+  scaleStyle,
+  textWidth,
+  wrap,
+} from "../sheet.ts";
+import { needleFace, pickTypeface, type Typeface } from "../typefaces.ts";
 
 const taxRates: Readonly<Record<string, readonly number[]>> = {
   US: [6, 7, 8],
@@ -78,10 +91,19 @@ class Roll {
     style = this.style,
   ): [number, number][] {
     this.y += this.leading * Math.max(1, (style.tall ?? 1) * (style.size / this.style.size));
+    if (Math.min(...style.colour) > 200) this.#bar(style);
     return cells.map(({ content, x, align = "left", room }) => {
       const written = this.write(content);
       const space = room ?? (align === "center" ? this.width : align === "right" ? x - this.left : this.right - x);
       return this.sheet.line(written, x, this.y, fitStyle(written, style, space), { align });
+    });
+  }
+
+  /** The dark ground of a row in white letters. */
+  #bar({ size, tall = 1 }: InkStyle): void {
+    const high = size * tall;
+    this.sheet.rect(this.left - size * 0.2, this.y - high * 0.92, this.right + size * 0.2, this.y + high * 0.26, {
+      fill: this.style.colour,
     });
   }
 
@@ -138,29 +160,37 @@ export function draftReceipt({ random, inventor, decorations }: DraftContext): D
     ]),
   );
   const margin = width * random.range(0.045, 0.1);
+  const printer = random.weighted<"thermal" | "needles" | "smooth">([
+    ["thermal", 5],
+    ["needles", 1.7],
+    ["smooth", 3],
+  ]);
   const face = pickTypeface(random, [
     ["mono", 5],
-    ["dot-matrix", 2],
-    ["sans", 4],
+    ["dot-matrix", printer === "smooth" ? 2 : 0.6],
+    ["sans", printer === "needles" ? 1 : 4],
     ["condensed", 1.5],
-    ["typewriter", 0.7],
-    ["serif", 0.3],
+    ["typewriter", printer === "needles" ? 3 : 0.7],
+    ["serif", 0.5],
   ]);
   const ink = random.weighted<Rgb>([
     [[12, 12, 14], 5],
     [[40, 40, 44], 2],
-    [[64, 58, 120], 1],
+    [[64, 58, 120], printer === "needles" ? 3 : 1],
     [[84, 84, 90], 1],
     [[48, 40, 90], 0.5],
+    [[176, 46, 116], printer === "needles" ? 1.2 : 0.15],
+    [[104, 92, 168], printer === "needles" ? 2 : 0.3],
+    [[120, 120, 128], printer === "needles" ? 2 : 0.5],
   ]);
-  const [size, leading] = typeSize(random, face, width - 2 * margin);
-  const style: InkStyle = {
-    face: random.chance(0.18) ? face.bold : face.regular,
-    size,
-    colour: ink,
-    stretch: random.chance(0.25) ? random.range(0.85, 1.12) : 1,
-    bleed: random.chance(0.25) ? size * random.range(0.005, 0.02) : 0,
-  };
+  const [style, leading] = typeSize(
+    random,
+    { face: random.chance(0.18) ? face.bold : face.regular, colour: ink },
+    printer,
+    width,
+    width - 2 * margin,
+  );
+  const size = style.size;
   const write = random.chance(0.35) ? upper : (text: string): string => text;
   const sheet = new Sheet();
   const roll = new Roll({
@@ -169,7 +199,7 @@ export function draftReceipt({ random, inventor, decorations }: DraftContext): D
     left: margin,
     right: width - margin,
     style,
-    bold: { ...style, face: face.bold, bleed: (style.bleed ?? 0) + (face.bold === face.regular ? size * 0.02 : 0) },
+    bold: boldOf(style, face),
     leading,
     write,
   });
@@ -204,30 +234,90 @@ export function draftReceipt({ random, inventor, decorations }: DraftContext): D
   rule();
   items(roll, random, inventor, basket);
   rule();
-  const totalBox = totals(roll, random, inventor, basket, fields);
+  const totalBox = totals(roll, random, inventor, basket, fields, decorations);
   payment(roll, random, inventor, basket, fields);
   if (random.chance(0.35)) taxTable(roll, random, inventor, basket);
   rule();
   foot(roll, random, inventor, fields, decorations);
   const height = Math.round(roll.y + size * random.range(2, 7));
-  if (decorations) scrawl(sheet, random, totalBox, width, height, face);
+  if (decorations) {
+    scrawl(sheet, random, totalBox, width, height, face);
+    markLines(sheet, random.fork("marks"), {
+      width,
+      height,
+      underlines: 0.06,
+      frames: 0.05,
+      highlighter: 0.06,
+      ground: 0.05,
+    });
+  }
   return { sheet, width, height, paper: "thermal", fields };
 }
 
-/** Letters as large as fit some number of characters a line. */
-function typeSize(random: Random, face: Typeface, room: number): [size: number, leading: number] {
+/** Letters as large as fit some number of characters a line, the way the printer makes them. */
+function typeSize(
+  random: Random,
+  base: Pick<InkStyle, "face" | "colour">,
+  printer: "thermal" | "needles" | "smooth",
+  width: number,
+  room: number,
+): [style: InkStyle, leading: number] {
   const columns = random.weighted([
     [random.int(30, 36), 3],
     [random.int(36, 42), 4],
     [random.int(42, 50), 2],
   ]);
+  const nine = printer === "needles" && random.chance(0.55);
+  const face = nine ? needleFace : base.face;
   const sample = "Total 0123456789 amount";
-  const unit = textWidth(sample, { face: face.regular, size: 1, colour: black }) / sample.length;
-  const size = Math.min(44, Math.max(13, room / columns / unit));
+  const unit = textWidth(sample, { face, size: 1, colour: black }) / sample.length;
+  const narrow = printer === "thermal" && random.chance(0.55) ? random.int(14, 19) / 20 : 1;
+  const size = Math.min(44, Math.max(13, room / columns / unit / narrow));
+  const tight = face.category === "dot-matrix" && !nine;
+  const leading = size * random.range(tight ? 0.85 : 1.12, tight ? 1.05 : 1.45);
+  if (printer === "thermal") {
+    // 203 dots an inch: some 640 over the paper of a large till, 460 over that of a small one.
+    const pitch =
+      width /
+      random.weighted([
+        [random.range(590, 680), 4],
+        [random.range(440, 480), 2],
+      ]);
+    const em = Math.max(18, Math.round(size / pitch));
+    const cold = random.chance(0.45) ? random.range(0.1, 0.8) : 1;
+    const dots: DotPrint = { head: "thermal", em, narrow, dot: random.range(0.88, 1.3), cold };
+    return [{ ...base, size: em * pitch, dots }, leading];
+  }
+  if (printer === "needles") {
+    const tired = random.chance(0.5) ? random.range(0.1, 0.6) : 0.1;
+    const needles = Array.from({ length: nine ? 9 : 24 }, () => 1 - tired * random.next());
+    const shift = random.chance(0.4) ? random.range(0.1, 0.45) : 0;
+    const dots: DotPrint = {
+      head: "impact",
+      em: nine ? 10 : random.int(20, 25),
+      dot: nine ? random.range(0.95, 1.55) : random.range(1.2, 1.7),
+      needles,
+      shift,
+    };
+    return [{ ...base, face, size, dots }, leading];
+  }
   return [
-    size,
-    size * random.range(face.category === "dot-matrix" ? 0.85 : 1.12, face.category === "dot-matrix" ? 1.05 : 1.45),
+    {
+      ...base,
+      size,
+      stretch: random.chance(0.25) ? random.range(0.85, 1.12) : 1,
+      bleed: random.chance(0.25) ? size * random.range(0.005, 0.02) : 0,
+    },
+    leading,
   ];
+}
+
+/** Bold type; where the typeface has none, the ink spreads. */
+function boldOf(style: InkStyle, { bold, regular }: Typeface): InkStyle {
+  const { dots, size, face } = style;
+  const own = bold !== regular && face !== needleFace;
+  if (dots === undefined) return { ...style, face: bold, bleed: (style.bleed ?? 0) + (own ? 0 : size * 0.02) };
+  return { ...style, ...(own ? { face: bold } : { dots: { ...dots, dot: dots.dot + 0.5 } }) };
 }
 
 type Random = DraftContext["random"];
@@ -261,10 +351,13 @@ function head(
     );
     roll.y += size + roll.leading * 0.4;
   }
+  const dotted = roll.style.dots !== undefined;
+  const wide = (factor: number): number => (dotted ? 2 : factor);
   const heading = random.weighted<InkStyle>([
-    [{ ...roll.bold, size: roll.style.size * random.range(1.1, 1.55) }, 4],
-    [{ ...roll.bold, tall: random.range(1.2, 1.8) }, 1.5],
-    [{ ...roll.style, stretch: (roll.style.stretch ?? 1) * random.range(1.2, 1.7) }, 1.5],
+    [scaleStyle(roll.bold, random.range(1.1, 1.55)), 4],
+    [{ ...roll.bold, tall: wide(random.range(1.2, 1.8)) }, 1.5],
+    [{ ...roll.style, stretch: (roll.style.stretch ?? 1) * wide(random.range(1.2, 1.7)) }, 1.5],
+    [{ ...roll.bold, tall: wide(1.5), stretch: (roll.style.stretch ?? 1) * wide(1.5) }, dotted ? 1 : 0],
     [roll.style, 2],
   ]);
   roll.block([{ text: company, entity: "company" }], align, heading);
@@ -308,7 +401,7 @@ function head(
     roll.block(
       random.pick(receipt.titles),
       random.chance(0.85) ? "center" : align,
-      random.chance(0.6) ? { ...roll.bold, size: roll.style.size * random.range(1, 1.35) } : roll.style,
+      random.chance(0.6) ? scaleStyle(roll.bold, random.range(1, 1.35)) : roll.style,
     );
   }
   roll.gap(random.range(0.1, 0.6));
@@ -462,6 +555,7 @@ function totals(
   inventor: Inventor,
   basket: Basket,
   fields: Fields,
+  decorations: boolean,
 ): [number, number, number, number] {
   const { receipt } = inventor.words;
   const withCurrency = random.chance(0.4);
@@ -503,9 +597,10 @@ function totals(
     pair(random.pick(receipt.rounding), basket.rounding);
   const strong = random.weighted<InkStyle>([
     [roll.bold, 3],
-    [{ ...roll.bold, size: roll.style.size * random.range(1.15, 1.6) }, 3],
-    [{ ...roll.bold, tall: 1.6 }, 1],
+    [scaleStyle(roll.bold, random.range(1.15, 1.6)), 3],
+    [{ ...roll.bold, tall: roll.style.dots === undefined ? 1.6 : 2 }, 1],
     [roll.style, 2],
+    [{ ...roll.bold, colour: [255, 255, 255] }, decorations ? 0.4 : 0],
   ]);
   const [left, right] = pair(random.pick(receipt.total), basket.total, strong);
   fields["total"] = money(basket.total);
@@ -582,8 +677,7 @@ function foot(roll: Roll, random: Random, inventor: Inventor, fields: Fields, de
   const { receipt } = inventor.words;
   roll.gap(0.3);
   const parts = random.shuffled(receipt.notes).slice(0, random.int(0, 2));
-  for (const note of parts)
-    roll.block(note, "center", random.chance(0.2) ? { ...roll.style, size: roll.style.size * 0.85 } : roll.style);
+  for (const note of parts) roll.block(note, "center", random.chance(0.2) ? scaleStyle(roll.style, 0.85) : roll.style);
   roll.block(random.pick(receipt.thanks), "center", random.chance(0.3) ? roll.bold : roll.style);
   if (random.chance(0.25))
     roll.block([{ text: inventor.url(fields["company"]!.toLowerCase()), entity: "url" }], "center");
@@ -595,10 +689,10 @@ function foot(roll: Roll, random: Random, inventor: Inventor, fields: Fields, de
     barcode(roll.sheet, random, (roll.left + roll.right - width) / 2, roll.y, width, height);
     roll.y += height;
     if (random.chance(0.7))
-      roll.row([{ content: random.digits(12), x: (roll.left + roll.right) / 2, align: "center" }], {
-        ...roll.style,
-        size: roll.style.size * 0.85,
-      });
+      roll.row(
+        [{ content: random.digits(12), x: (roll.left + roll.right) / 2, align: "center" }],
+        scaleStyle(roll.style, 0.85),
+      );
   } else {
     const size = roll.width * random.range(0.25, 0.4);
     matrixCode(roll.sheet, random, (roll.left + roll.right - size) / 2, roll.y, size);
@@ -636,6 +730,16 @@ function scrawl(
 ): void {
   const pen = penColour(random);
   if (random.chance(0.1)) penRing(sheet, random, ...total, pen);
+  if (random.chance(0.12))
+    stamp(
+      sheet,
+      random,
+      random.range(width * 0.3, width * 0.7),
+      random.range(height * 0.15, height * 0.85),
+      random.range(0.035, 0.06) * width,
+      `${random.int(1, 28)} ${random.pick(["JAN", "FEB", "MAR", "APR", "JUN", "JUL", "AUG", "SEP", "OCT", "DEC"])} ${random.int(2012, 2025)}`,
+      face,
+    );
   if (random.chance(0.08))
     scribble(
       sheet,
