@@ -116,7 +116,7 @@ function checkConfig(
   const overridden = new Set<string>();
   for (const [key, value] of Object.entries(overrides)) {
     const path = key.split(".");
-    const isPath = pathKeys.some((p) => p.join(".") === key) && !isAddress(path, value);
+    const isPath = pathKeys.some((p) => p.join(".") === key) && !isAddress(value);
     setPath(input, path, isPath && typeof value === "string" ? resolve(value) : value);
     overridden.add(key);
   }
@@ -125,6 +125,11 @@ function checkConfig(
     overridden.has(path.join(".")) ? undefined : source.place(path);
   const result = schemaOf(kind).safeParse(input);
   const problems = result.success ? [] : describeIssues(result.error.issues, input, schema, locate);
+  for (const path of pathKeys) {
+    const value = path.reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], input);
+    if (isAddress(value) && !isPlace(path, value))
+      problems.push({ key: path.join("."), ...locate(path), message: misplaced(path) });
+  }
   if (source.isFile && kind === "anonymizer" && input["key"] !== undefined) {
     problems.push({
       key: "key",
@@ -194,16 +199,27 @@ function mapPath(input: Record<string, unknown>, path: readonly string[], map: (
   if (node === null || typeof node !== "object") return;
   const holder = node as Record<string, unknown>;
   const value = holder[last];
-  if (typeof value === "string" && value !== "" && !isAbsolute(value) && !isAddress(path, value)) {
+  if (typeof value === "string" && value !== "" && !isAbsolute(value) && !isAddress(value)) {
     holder[last] = map(value);
   }
 }
 
+const isAddress = (value: unknown): value is string =>
+  typeof value === "string" && /^[a-z][a-z0-9+.-]*:\/\//i.test(value);
+
 /** `models` and `data.manifest` may name a place in a store (r2://, s3://, file://) in place of a path. */
-const isAddress = (path: readonly string[], value: unknown): boolean =>
-  ["models", "data.manifest"].includes(path.join(".")) &&
-  typeof value === "string" &&
-  /^(r2|s3|file):\/\//i.test(value);
+const isPlace = (path: readonly string[], address: string): boolean =>
+  takesPlace(path) && /^(r2|s3|file):\/\//i.test(address);
+
+const takesPlace = (path: readonly string[]): boolean => ["models", "data.manifest"].includes(path.join("."));
+
+/** What is wrong with an address there. It is not repeated: it may hold a password. */
+function misplaced(path: readonly string[]): string {
+  if (takesPlace(path)) return "must be a path, or an address that begins with r2://, s3:// or file://";
+  const isModel = ["path", "model"].includes(path.at(-1)!);
+  const cure = isModel ? "; `anonymizer models pull ADDRESS --to DIR` brings a model here" : "";
+  return `must be a path of this machine, not an address${cure}`;
+}
 
 function setPath(input: Record<string, unknown>, path: readonly string[], value: unknown): void {
   let node = input;

@@ -239,6 +239,13 @@ describe.skipIf(missing !== undefined)(`the whole chain${missing === undefined ?
       ["documents", "v1", ["latest"]],
     ]);
     expect(proxy.refused).toEqual([]);
+
+    const doctor = await finished("anonymizer", "doctor", "--models", model, "--json");
+    const findings: { name: string; status: string; found: string }[] = JSON.parse(doctor.output()).findings;
+    expect(findings.find(({ name }) => name === "models")).toMatchObject({
+      status: "fine",
+      found: expect.stringContaining("documents@v1"),
+    });
   });
 
   it("a server that pulls the model takes the name out of a document, and proves it", async () => {
@@ -285,6 +292,8 @@ describe.skipIf(missing !== undefined)(`the whole chain${missing === undefined ?
     server.child.kill("SIGTERM");
     expect(await server.ended).toBe(0);
     expect(server.text()).not.toMatch(/magda|lindqvist/i);
+    // Its log is one JSON object a line, whatever the libraries it uses would like to say.
+    for (const line of server.text().trim().split("\n")) if (line !== url) expect(() => JSON.parse(line)).not.toThrow();
   });
 
   it("the credentials are in nothing that the programs said, wrote or sent, whatever went wrong", async () => {

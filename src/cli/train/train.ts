@@ -49,6 +49,9 @@ export function jsonLogger(terminal: Terminal, level: LogLevel = "info"): Logger
   return startedByLauncher(process.env) ? logger.child({ rank: Number(process.env["RANK"]) }) : logger;
 }
 
+/** Milliseconds that processes which were asked to stop have: a large checkpoint is written and sent within them. */
+const stopGraceMs = 600_000;
+
 /** What a run exits with that --stop-after ended: there is a checkpoint, and steps are left. */
 export const unfinishedExitCode = 75;
 
@@ -110,6 +113,7 @@ async function trainUntil(
       ranks: options.nproc,
       ...(options.maxRestarts === undefined ? {} : { maxRestarts: options.maxRestarts }),
       signal,
+      graceMs: stopGraceMs,
       stdout: terminal.stdout,
       stderr: terminal.stderr,
     });
