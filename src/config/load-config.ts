@@ -2,6 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { AnonymizerError, codedError } from "../errors.ts";
+import { holdsUser, isAddress } from "./addresses.ts";
 import { type ConfigProblem, describeIssues } from "./problems.ts";
 import {
   type ConfigByKind,
@@ -127,8 +128,8 @@ function checkConfig(
   const problems = result.success ? [] : describeIssues(result.error.issues, input, schema, locate);
   for (const path of pathKeys) {
     const value = path.reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], input);
-    if (isAddress(value) && !isPlace(path, value))
-      problems.push({ key: path.join("."), ...locate(path), message: misplaced(path) });
+    const wrong = isAddress(value) ? addressFault(path, value) : undefined;
+    if (wrong !== undefined) problems.push({ key: path.join("."), ...locate(path), message: wrong });
   }
   if (source.isFile && kind === "anonymizer" && input["key"] !== undefined) {
     problems.push({
@@ -204,18 +205,16 @@ function mapPath(input: Record<string, unknown>, path: readonly string[], map: (
   }
 }
 
-const isAddress = (value: unknown): value is string =>
-  typeof value === "string" && /^[a-z][a-z0-9+.-]*:\/\//i.test(value);
-
-/** `models` and `data.manifest` may name a place in a store (r2://, s3://, file://) in place of a path. */
-const isPlace = (path: readonly string[], address: string): boolean =>
-  takesPlace(path) && /^(r2|s3|file):\/\//i.test(address);
-
-const takesPlace = (path: readonly string[]): boolean => ["models", "data.manifest"].includes(path.join("."));
-
 /** What is wrong with an address there. It is not repeated: it may hold a password. */
-function misplaced(path: readonly string[]): string {
-  if (takesPlace(path)) return "must be a path, or an address that begins with r2://, s3:// or file://";
+function addressFault(path: readonly string[], address: string): string | undefined {
+  // These take a place in a store as well.
+  if (["models", "data.manifest"].includes(path.join("."))) {
+    if (!/^(r2|s3|file):\/\//i.test(address))
+      return "must be a path, or an address that begins with r2://, s3:// or file://";
+    return holdsUser(address)
+      ? "must be an address without user or password; those stay in the environment"
+      : undefined;
+  }
   const isModel = ["path", "model"].includes(path.at(-1)!);
   const cure = isModel ? "; `anonymizer models pull ADDRESS --to DIR` brings a model here" : "";
   return `must be a path of this machine, not an address${cure}`;

@@ -36,6 +36,7 @@ const shards = `${bucket}/datasets/documents`;
 const model = `${bucket}/models/documents@v1`;
 const steps = 40;
 const token = "a-token-of-some-length";
+const key = "a-key-that-decides-the-invented-values";
 
 let folder: string;
 let proxy: FaultyProxy;
@@ -260,7 +261,9 @@ describe.skipIf(missing !== undefined)(`the whole chain${missing === undefined ?
     await writeFile(join(folder, "token.txt"), `${token}\n`);
     await chmod(join(folder, "token.txt"), 0o600);
     const args = ["serve", "--engine", "diffusion", "--models", model, "--port", "0"];
-    const server = start("anonymizer", [...args, "--token-file", join(folder, "token.txt")], "server");
+    const server = start("anonymizer", [...args, "--token-file", join(folder, "token.txt")], "server", {
+      ANONYMIZER_KEY: key,
+    });
     const [first] = await once(server.child.stdout!, "data");
     const url = String(first).trim();
     while ((await fetch(`${url}/ready`)).status !== 200) {
@@ -326,7 +329,7 @@ describe.skipIf(missing !== undefined)(`the whole chain${missing === undefined ?
       await failing(list, /ERR_STORE_DENIED/, env).finally(strict.stop);
     }
 
-    const secrets = [accessKey, secretKey, token].flatMap((secret) => [
+    const secrets = [accessKey, secretKey, token, key].flatMap((secret) => [
       secret,
       encodeURIComponent(secret),
       Buffer.from(secret).toString("base64").replace(/=+$/, ""),

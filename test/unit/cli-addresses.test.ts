@@ -2,9 +2,12 @@
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { main as anonymizer } from "../../src/cli/anonymize/main.ts";
 import { main as train } from "../../src/cli/train/main.ts";
+
+const secret = "Kx7ofNobody";
+const address = `r2://user:${secret}@bucket/x`;
 
 let folder: string;
 const before = process.cwd();
@@ -28,11 +31,9 @@ async function cli(main: typeof train, args: readonly string[]) {
   };
   const code = await main(args, { stdout: stream, stderr: stream }, new AbortController().signal);
   expect((await readdir(folder)).sort()).toEqual(["vae.yaml", "x.png"]);
-  expect(said).not.toContain("password");
+  expect(said).not.toContain(secret);
   return { code, said };
 }
-
-const address = "r2://user:password@bucket/x";
 
 describe("an address in place of a path is refused by", () => {
   it.each([
@@ -81,9 +82,57 @@ describe("an address in place of a path is refused by", () => {
     ["ocr.models", "s3://bucket/x", /ocr\.models: must be a path of this machine/],
     ["ner.model", "s3://bucket/x", /ner\.model: .*`anonymizer models pull ADDRESS --to DIR`/],
     ["models", "https://host/x", /models: must be a path, or an address that begins with r2:/],
+    ["models", address, /models: must be an address without user or password/],
   ])("the configuration: %s=%s", async (key, value, expected) => {
     const { code, said } = await cli(anonymizer, ["detect", "x.png", "--set", `${key}=${value}`]);
     expect([code, said]).toEqual([1, expect.stringMatching(/^ERR_CONFIG_INVALID: /)]);
     expect(said).toMatch(expected);
   });
+});
+
+describe("a user or password in an address", () => {
+  it.each([
+    ["data.manifest", address],
+    ["checkpoint.store", address],
+    ["checkpoint.store", `r2://user:${secret}`],
+    ["publish", `${address}@v1`],
+    ["publish", address],
+    ["publish", `r2://user:${secret}@bucket`],
+  ])("is refused before anything is read, and not repeated: %s=%s", async (key, value) => {
+    const { code, said } = await cli(train, ["vae", "--config", "vae.yaml", "--set", `${key}=${value}`]);
+    expect([code, said]).toEqual([1, expect.stringMatching(/^ERR_CONFIG_INVALID: /)]);
+    expect(said).toMatch(new RegExp(`${key.replace(".", "\\.")}: must be .*without user or password`));
+  });
+
+  it.each([`r2://user:${secret}@bucket`, `r2://user:${secret}@bucket/m@v1`, `r2://user:x/${secret}+x@bucket`])(
+    "is refused for a model, and not repeated: %s",
+    async (given) => {
+      const { code, said } = await cli(anonymizer, ["models", "verify", given]);
+      expect([code, said]).toEqual([1, expect.stringMatching(/^ERR_STORE_ADDRESS: /)]);
+    },
+  );
+});
+
+it("a training that could not publish its model does not begin", async () => {
+  const names = [
+    "R2_ACCOUNT_ID",
+    "R2_ENDPOINT",
+    "R2_ACCESS_KEY_ID",
+    "R2_SECRET_ACCESS_KEY",
+    "ANONYMIZER_STORE_CREDENTIALS",
+  ];
+  for (const name of names) vi.stubEnv(name, undefined);
+  const settings = [
+    "model.path=vae",
+    "data.manifest=m.jsonl",
+    "data.height=16",
+    "data.width=16",
+    "max_train_steps=1",
+    "lr_scheduler.type=constant",
+    "loss.perceptual_weight=0",
+  ];
+  const sets = [...settings, "publish=r2://bucket/m@v1", "loss.reduction=mean"].flatMap((text) => ["--set", text]);
+  const { code, said } = await cli(train, ["vae", "--config", "vae.yaml", ...sets]);
+  vi.unstubAllEnvs();
+  expect([code, said]).toEqual([1, expect.stringMatching(/^ERR_STORE_CREDENTIALS: /)]);
 });

@@ -2,6 +2,7 @@
 import { join, resolve } from "node:path";
 import {
   AnonymizerError,
+  checkPublishAddress,
   codedError,
   createLogger,
   createProgress,
@@ -107,6 +108,8 @@ async function trainUntil(
     );
     return 0;
   }
+  // Found out now, and not after hours of training.
+  if (config.publish !== undefined) await checkPublishAddress(config.publish);
   if (options.nproc !== undefined && !startedByLauncher(process.env)) {
     return launchLocalRanks({
       command: [process.execPath, ...process.execArgv, process.argv[1]!, ...args],
