@@ -109,7 +109,7 @@ async function trainUntil(
     return 0;
   }
   // Found out now, and not after hours of training.
-  if (config.publish !== undefined) await checkPublishAddress(config.publish);
+  if (config.publish !== undefined && options.exportOnly === undefined) await checkPublishAddress(config.publish);
   if (options.nproc !== undefined && !startedByLauncher(process.env)) {
     return launchLocalRanks({
       command: [process.execPath, ...process.execArgv, process.argv[1]!, ...args],
