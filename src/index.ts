@@ -172,7 +172,7 @@ export {
   verifyLatentCache,
 } from "./training/manage-cache.ts";
 export { formatBytes } from "./training/memory-estimate.ts";
-export { type PublishedModel, publishModel } from "./training/publish-model.ts";
+export { checkPublishAddress, type PublishedModel, publishModel } from "./training/publish-model.ts";
 export type { ExportOptions, TrainerOptions } from "./training/trainer.ts";
 export type { TrainingPlan } from "./training/training-plan.ts";
 export { UNetTrainer } from "./training/unet-trainer.ts";

@@ -1,6 +1,8 @@
-// The HTTP server under ten clients for a minute (BENCH_SECONDS): what they are answered, how long it takes, what memory does.
+// The HTTP server under ten clients for a minute (BENCH_SECONDS): what they are answered, how long it takes, what memory
+// does. Small drawn pages, or with DATA=receipts real ones.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -31,6 +33,21 @@ async function drawPages() {
   });
 }
 
+/** A dozen, spread evenly. Undefined where they are not asked for, or not there. */
+function readReceipts() {
+  const folder = join(root, "..", "shared", "data", "receipts", "images");
+  if (process.env.DATA !== "receipts") return undefined;
+  if (!existsSync(folder)) {
+    console.log(`There are no receipts in ${folder}: drawn pages are taken`);
+    return undefined;
+  }
+  const names = readdirSync(folder).sort();
+  const count = Math.min(12, names.length);
+  return Array.from({ length: count }, (_, i) =>
+    readFileSync(join(folder, names[Math.floor((i * names.length) / count)])),
+  );
+}
+
 async function residentMiB(url) {
   const text = await (await fetch(`${url}/metrics`)).text();
   return Number(/^process_resident_memory_bytes (\S+)$/m.exec(text)[1]) / 2 ** 20;
@@ -42,7 +59,7 @@ async function client(number, url, pages, until, record) {
     const started = performance.now();
     const response = await fetch(`${url}/anonymize-document`, {
       method: "POST",
-      headers: { "Content-Type": "image/png" },
+      headers: { "Content-Type": "application/octet-stream" },
       body: pages[i % pages.length],
     });
     await response.arrayBuffer();
@@ -54,7 +71,8 @@ async function client(number, url, pages, until, record) {
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 export async function run() {
-  const pages = await drawPages();
+  const receipts = readReceipts();
+  const pages = receipts ?? (await drawPages());
   const args = ["serve", "--engine", "classical", "--port", "0", "--log-level", "error"];
   for (const setting of settings) args.push("--set", setting);
   const child = spawn(process.execPath, [join(root, "dist", "cli", "anonymizer.js"), ...args], {
@@ -88,6 +106,7 @@ export async function run() {
     const at = (share) => Number(seconds[Math.floor(share * (seconds.length - 1))].toFixed(2));
     const third = Math.floor(memory.length / 3);
     return {
+      pages: receipts === undefined ? "drawn" : `${receipts.length} receipts`,
       clients,
       seconds: measuredMs / 1000,
       settings,

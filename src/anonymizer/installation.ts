@@ -7,6 +7,8 @@ import { createPpOcrEngine, hasPpOcrRuntime } from "../detection/ppocr/ppocr-eng
 import { createTesseractEngine } from "../detection/tesseract-engine.ts";
 import { AnonymizerError, errorCodes, throwIfAborted } from "../errors.ts";
 import { exportCure } from "../models/export-cure.ts";
+import { pullModel } from "../registry/model-registry.ts";
+import { isStoreAddress } from "../registry/store-address.ts";
 import { documentFaces, fontFile } from "../rendering/fonts.ts";
 import { readingSimilarity } from "../verification/reading-similarity.ts";
 import { missingParts } from "./engine-choice.ts";
@@ -25,7 +27,7 @@ export interface Finding {
 }
 
 export interface InstallationOptions {
-  /** Folder with the model folders vae, unet and glyph_encoder. */
+  /** Folder with the model folders vae, unet and glyph_encoder, or an address in a registry: it is brought into the cache. */
   readonly models?: string;
   /** Folder with the models of PP-OCR; default: where they are installed. */
   readonly ocrModels?: string;
@@ -42,7 +44,7 @@ export async function checkInstallation(options: InstallationOptions = {}): Prom
     checkReading,
     () => checkPpOcr(options.ocrModels),
     checkLibTorch,
-    () => checkModels(options.models),
+    () => checkModels(options.models, options.signal),
   ];
   const findings: Finding[] = [];
   for (const check of checks) {
@@ -176,13 +178,31 @@ async function tryReading(
   }
 }
 
-async function checkModels(folder: string | undefined): Promise<Finding> {
+async function checkModels(models: string | undefined, signal: AbortSignal | undefined): Promise<Finding> {
   const base = { name: "models", importance: "optional" as const };
-  if (folder === undefined) {
+  if (models === undefined) {
     const cure = "Give a model pack with --models DIR or `models:` in the configuration; train or export one first.";
     return { ...base, status: "missing", found: "no folder given", cure };
   }
-  const missing = await missingParts(folder);
-  if (missing.length === 0) return { ...base, status: "fine", found: folder };
-  return { ...base, status: "missing", found: `${folder} lacks ${missing.join(", ")}`, cure: exportCure(folder) };
+  if (isStoreAddress(models)) return { ...base, ...(await checkStoredModels(models, signal)) };
+  const missing = await missingParts(models);
+  if (missing.length === 0) return { ...base, status: "fine", found: models };
+  return { ...base, status: "missing", found: `${models} lacks ${missing.join(", ")}`, cure: exportCure(models) };
+}
+
+async function checkStoredModels(
+  address: string,
+  signal: AbortSignal | undefined,
+): Promise<Pick<Finding, "status" | "found" | "cure">> {
+  try {
+    const { name, version, folder, release } = await pullModel(address, { ...(signal && { signal }) });
+    const missing = await missingParts(folder);
+    await release();
+    if (missing.length === 0) return { status: "fine", found: `${name}@${version} of ${address}, in ${folder}` };
+    const cure = "Push a pack with these parts, as `anonymizer-train unet` makes it, under another version.";
+    return { status: "missing", found: `${name}@${version} lacks ${missing.join(", ")}`, cure };
+  } catch (error) {
+    throwIfAborted(signal);
+    return { status: "broken", ...failure(error) };
+  }
 }

@@ -18,7 +18,9 @@ export interface ThreadData {
 }
 
 /** A document on its way: a file, or bytes under the name that reports give them. */
-export type SentDocument = { readonly path: string } | { readonly bytes: Uint8Array; readonly stream: boolean };
+export type SentDocument =
+  | { readonly path: string }
+  | { readonly bytes: Uint8Array<ArrayBuffer>; readonly stream: boolean };
 
 export type Job = "anonymize" | "detect";
 

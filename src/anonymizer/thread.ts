@@ -14,6 +14,7 @@ import { resolveLimits } from "../documents/limits.ts";
 import { readSource } from "../documents/source.ts";
 import { abortError, codedError, throwIfAborted } from "../errors.ts";
 import { releaseLockOfThread } from "../file-lock.ts";
+import { joinInPieces } from "../join-bytes.ts";
 import type { Claim } from "../replacement/owners.ts";
 import { vaultLock } from "../replacement/vault.ts";
 import { unpackError } from "../sent-error.ts";
@@ -139,7 +140,7 @@ export class FlowThread {
       return await new Promise((resolve, reject) => {
         this.#pending.set(id, { options, resolve, reject });
         worker.ref();
-        post(worker, { type: "start", id, job, document });
+        post(worker, { type: "start", id, job, document }, "bytes" in document ? [document.bytes.buffer] : []);
       });
     } catch (error) {
       // The thread does not know why.
@@ -156,13 +157,13 @@ export class FlowThread {
     if (this.#closed !== undefined) throw codedError("ERR_CLOSED", "The anonymizer is closed");
   }
 
-  /** Streams can't change threads: they are read here. */
+  /** Streams can't change threads: they are read here. Bytes change hands, so that the caller's own stay his. */
   async #toSend(input: DocumentInput, signal: AbortSignal | undefined): Promise<SentDocument> {
     if (typeof input === "string") return { path: input };
     if (input instanceof URL && input.protocol === "file:") return { path: fileURLToPath(input) };
     const limits = resolveLimits({ maxBytes: this.config.limits.max_bytes });
     const { bytes } = await readSource(input, limits, signal);
-    return { bytes, stream: input instanceof Readable };
+    return { bytes: await joinInPieces([bytes]), stream: input instanceof Readable };
   }
 
   #listen(worker: Worker): void {
@@ -226,7 +227,8 @@ export class FlowThread {
   }
 }
 
-const post = (worker: Worker, message: ToThread): void => worker.postMessage(message);
+const post = (worker: Worker, message: ToThread, transfer: ArrayBuffer[] = []): void =>
+  worker.postMessage(message, transfer);
 
 /** Rejects as `AnonymizeFlow.create` does; the thread is gone then. */
 function startWorker(file: string, workerData: ThreadData, logger: Logger, signal?: AbortSignal): Promise<Started> {

@@ -2,6 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { AnonymizerError, codedError } from "../errors.ts";
+import { holdsUser, isAddress } from "./addresses.ts";
 import { type ConfigProblem, describeIssues } from "./problems.ts";
 import {
   type ConfigByKind,
@@ -116,7 +117,7 @@ function checkConfig(
   const overridden = new Set<string>();
   for (const [key, value] of Object.entries(overrides)) {
     const path = key.split(".");
-    const isPath = pathKeys.some((p) => p.join(".") === key) && !isAddress(path, value);
+    const isPath = pathKeys.some((p) => p.join(".") === key) && !isAddress(value);
     setPath(input, path, isPath && typeof value === "string" ? resolve(value) : value);
     overridden.add(key);
   }
@@ -125,6 +126,11 @@ function checkConfig(
     overridden.has(path.join(".")) ? undefined : source.place(path);
   const result = schemaOf(kind).safeParse(input);
   const problems = result.success ? [] : describeIssues(result.error.issues, input, schema, locate);
+  for (const path of pathKeys) {
+    const value = path.reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], input);
+    const wrong = isAddress(value) ? addressFault(path, value) : undefined;
+    if (wrong !== undefined) problems.push({ key: path.join("."), ...locate(path), message: wrong });
+  }
   if (source.isFile && kind === "anonymizer" && input["key"] !== undefined) {
     problems.push({
       key: "key",
@@ -194,16 +200,25 @@ function mapPath(input: Record<string, unknown>, path: readonly string[], map: (
   if (node === null || typeof node !== "object") return;
   const holder = node as Record<string, unknown>;
   const value = holder[last];
-  if (typeof value === "string" && value !== "" && !isAbsolute(value) && !isAddress(path, value)) {
+  if (typeof value === "string" && value !== "" && !isAbsolute(value) && !isAddress(value)) {
     holder[last] = map(value);
   }
 }
 
-/** `models` and `data.manifest` may name a place in a store (r2://, s3://, file://) in place of a path. */
-const isAddress = (path: readonly string[], value: unknown): boolean =>
-  ["models", "data.manifest"].includes(path.join(".")) &&
-  typeof value === "string" &&
-  /^(r2|s3|file):\/\//i.test(value);
+/** What is wrong with an address there. It is not repeated: it may hold a password. */
+function addressFault(path: readonly string[], address: string): string | undefined {
+  // These take a place in a store as well.
+  if (["models", "data.manifest"].includes(path.join("."))) {
+    if (!/^(r2|s3|file):\/\//i.test(address))
+      return "must be a path, or an address that begins with r2://, s3:// or file://";
+    return holdsUser(address)
+      ? "must be an address without user or password; those stay in the environment"
+      : undefined;
+  }
+  const isModel = ["path", "model"].includes(path.at(-1)!);
+  const cure = isModel ? "; `anonymizer models pull ADDRESS --to DIR` brings a model here" : "";
+  return `must be a path of this machine, not an address${cure}`;
+}
 
 function setPath(input: Record<string, unknown>, path: readonly string[], value: unknown): void {
   let node = input;

@@ -1,5 +1,6 @@
 /** Turns what the schema found into messages that name the key, the line, and what was probably meant. */
 import type { z } from "zod";
+import { withoutUser } from "./addresses.ts";
 import { keysBelow, nearestKey, nearestValue } from "./known-keys.ts";
 import type { JsonSchemaNode } from "./schemas.ts";
 import type { Place } from "./yaml-source.ts";
@@ -85,7 +86,8 @@ const listOf = (options: readonly unknown[]): string =>
 
 function got(issue: Issue, value: unknown): string {
   if (issue.code === "custom" || secretKeys.has(String(issue.path.at(-1)))) return "";
-  if (value === null || ["string", "number", "boolean"].includes(typeof value)) return `, not ${JSON.stringify(value)}`;
+  if (typeof value === "string") return `, not ${JSON.stringify(withoutUser(value))}`;
+  if (value === null || ["number", "boolean"].includes(typeof value)) return `, not ${JSON.stringify(value)}`;
   return "";
 }
 

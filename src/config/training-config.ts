@@ -263,7 +263,10 @@ const common = (defaults: { batch: number; accumulate: number; steps: number; em
       save_on_abort: z.boolean().default(true).describe("Write a checkpoint when the run is aborted."),
       store: z
         .string()
-        .regex(/^(r2|s3|file):\/\//i, "must be an address: r2://BUCKET/PREFIX, s3://BUCKET/PREFIX or file:///FOLDER")
+        .regex(
+          /^(r2|s3|file):\/\/[^/:@]*(\/|$)/i,
+          "must be an address without user or password: r2://BUCKET/PREFIX, s3://BUCKET/PREFIX or file:///FOLDER",
+        )
         .optional()
         .describe(
           "Address of this run, r2://, s3:// or file://: checkpoints are sent there, and --resume auto finds them.",
@@ -273,7 +276,10 @@ const common = (defaults: { batch: number; accumulate: number; steps: number; em
     .describe("Checkpoints."),
   publish: z
     .string()
-    .regex(/^(r2|s3|file):\/\/.+@[^@/]+$/i, "must be the address of a version: r2://BUCKET/PREFIX/NAME@VERSION")
+    .regex(
+      /^(r2|s3|file):\/\/[^/:@]*\/.*@[^@/]+$/i,
+      "must be the address of a version, without user or password: r2://BUCKET/PREFIX/NAME@VERSION",
+    )
     .optional()
     .describe(
       "Version in a registry that the command line makes of the finished model: r2://BUCKET/PREFIX/NAME@VERSION.",

@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { codedError, throwIfAborted } from "../errors.ts";
+import { joinInPieces } from "../join-bytes.ts";
 import { checkLimit, type DocumentLimits } from "./limits.ts";
 
 /** A path, a `file:` URL, the bytes themselves, or a stream of them. */
@@ -81,7 +82,7 @@ async function readStream(stream: Readable, limits: DocumentLimits, signal?: Abo
       chunks.push(bytes);
     }
     throwIfAborted(signal);
-    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length);
+    return await joinInPieces(chunks);
   } catch (error) {
     throwIfAborted(signal);
     if (error instanceof Error && "code" in error && String(error.code).startsWith("ERR_DOCUMENT")) throw error;

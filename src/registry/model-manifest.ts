@@ -64,11 +64,14 @@ export function parseModelAddress(address: string): ModelAddress {
   const [name = "", reference = "latest", ...rest] = address.slice(slash + 1).split("@");
   const store = address.slice(0, slash);
   if (slash < 0 || rest.length > 0 || !/^(r2|s3|file):\/\/./i.test(store)) {
-    throw codedError("ERR_STORE_ADDRESS", `${JSON.stringify(address.slice(0, 200))} is no address of a model`);
+    // What has a user or password in it is not repeated.
+    const shown = /^[^/]*:\/\/[^/]*[:@]/.test(address) ? "This" : JSON.stringify(address.slice(0, 200));
+    throw codedError("ERR_STORE_ADDRESS", `${shown} is no address of a model`);
   }
+  const { text } = parseStoreAddress(store);
   checkName("model", name);
   checkName("version", reference);
-  return { store: parseStoreAddress(store).text, name, reference };
+  return { store: text, name, reference };
 }
 
 /** Throws ERR_STORE_DAMAGED. */

@@ -125,6 +125,8 @@ export class S3Store implements ObjectStore {
       throw codedError("ERR_INVALID_ARGUMENT", `concurrency must be 1 to 64, not ${concurrency}`);
     }
     const access = await resolveAccess(address.scheme, options);
+    // Its note on Node's versions is for who updates it; here it is pinned, and logs are lines of JSON.
+    process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
     // Loaded only where a bucket is used.
     return new S3Store(await import("@aws-sdk/client-s3"), address, access, options);
   }

@@ -1,4 +1,5 @@
 /** The HTTP server: who may call, what is answered, and how it starts and stops. */
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import multipart from "@fastify/multipart";
@@ -17,7 +18,7 @@ import { type Job, JobQueue } from "./jobs.ts";
 import { createMetrics, type ServiceMetrics } from "./metrics.ts";
 import { Readiness } from "./readiness.ts";
 import { isLocalRequest, resolveToken, tokenChecker } from "./token.ts";
-import { documentTypes } from "./upload.ts";
+import { documentTypes, readBody } from "./upload.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -108,7 +109,9 @@ class Server implements AnonymizerServer {
     );
     http.server.maxConnections = this.config.max_connections;
     http.removeAllContentTypeParsers();
-    http.addContentTypeParser(documentTypes, { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+    http.addContentTypeParser(documentTypes, (request: FastifyRequest, body: IncomingMessage) =>
+      readBody(body, this.#maxBytes, Number(request.headers["content-length"] ?? 0)),
+    );
     await http.register(multipart);
     http.setErrorHandler((error, _request, reply) => this.#sendError(reply, error));
     http.setNotFoundHandler((_request, reply) =>

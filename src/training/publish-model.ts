@@ -15,6 +15,11 @@ export interface PublishedModel {
   readonly sent: boolean;
 }
 
+/** Whether something could be published there; nothing is sent. Rejects with ERR_STORE_ADDRESS, ERR_STORE_CREDENTIALS. */
+export async function checkPublishAddress(address: string, options: RegistryOptions = {}): Promise<void> {
+  (await openObjectStore(parseModelAddress(address).store, options)).close();
+}
+
 /**
  * Makes the folder the version that `address` (…/NAME@VERSION) names, with the tag `latest`. A run that is started again
  * after its end publishes nothing twice: a version that is there with the same weights is left as it is.

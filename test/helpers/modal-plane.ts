@@ -62,6 +62,8 @@ export class ModalPlane {
   readonly recorded: Recorded[] = [];
   /** Besides the rest, of the first container of each input only. */
   firstEnv: Readonly<Record<string, string>> = {};
+  /** A container starts as many processes as it has devices by the plan; else one. */
+  allRanks = false;
   readonly #options: PlaneOptions;
   readonly #folder = mkdtempSync(join(tmpdir(), "modal-plane-"));
   readonly #server = new Server({ "grpc.max_receive_message_length": -1 });
@@ -251,6 +253,7 @@ export class ModalPlane {
           ...process.env,
           MOUNTS: JSON.stringify(this.#options.mounts ?? {}),
           ...this.#options.env,
+          ...(this.allRanks && { ALL_RANKS: "1" }),
           ...first,
           ...env,
         },

@@ -30,7 +30,7 @@ root = pathlib.Path(__file__).resolve().parents[2]
 spec = importlib.util.spec_from_file_location("app", root / "modal" / "app.py")
 app = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(app)
-(run, config, _gpus), _ = cbor2.loads(pathlib.Path(arguments).read_bytes())
-# This machine has one device.
-outcome = getattr(app, name).local(run, mounted(config), 1)
+(run, config, gpus), _ = cbor2.loads(pathlib.Path(arguments).read_bytes())
+# This machine has one device; on a CPU any number of processes can share it.
+outcome = getattr(app, name).local(run, mounted(config), gpus if "ALL_RANKS" in os.environ else 1)
 pathlib.Path(result).write_bytes(cbor2.dumps(outcome))

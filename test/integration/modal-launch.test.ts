@@ -280,6 +280,30 @@ describe.skipIf(missing !== undefined)(`Modal${missing ? ` (${missing})` : ""}`,
     expect(steps(id)).toEqual(Array.from({ length: 120 }, (_, i) => i + 1));
   });
 
+  it.each([
+    ["vae", 2],
+    ["unet", 4],
+  ] as const)("a %s by %d processes is preempted and goes on with every step once", async (kind, ranks) => {
+    plane.allRanks = true;
+    try {
+      const settings = ["max_train_steps=40", "checkpoint.every_steps=1000", "distributed.timeout_seconds=60"];
+      const sets = settings.flatMap((setting) => ["--set", setting]);
+      const id = (await cli(...training(kind, `ranks-${kind}`, ...sets, "--detach"))).stdout.trim();
+      await untilLine(id, /"event":"step","step":4,/);
+      plane.preempt(id);
+      const { code, stdout } = await cli("attach", `ranks-${kind}`, "--state", join(folder, "state"));
+      expect([code, stdout.trim().split("\n").at(-1)]).toEqual([0, `ranks-${kind}: done, exit code 0`]);
+      expect(plane.work(id).starts).toBe(2);
+      const log = plane.work(id).lines.map(({ text }) => text);
+      expect(log.filter((line) => line.includes(`--nproc ${ranks} --max-restarts 3`))).toHaveLength(2);
+      expect(log.some((line) => line.includes(`"effectiveBatch":${2 * ranks},`))).toBe(true);
+      expect(steps(id)).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
+      expect(await readdir(join(folder, "runs", `ranks-${kind}`, "models"))).toContain(kind);
+    } finally {
+      plane.allRanks = false;
+    }
+  });
+
   it("a run that is stopped keeps its checkpoint and goes on when it is started again", async () => {
     const long = training(
       "vae",

@@ -94,6 +94,13 @@ const rawConnection = (url: string): Promise<{ socket: Socket; text: () => strin
     const closed = new Promise<void>((done) => socket.on("close", () => done()));
   });
 
+const sendChunks = (url: string, text: string): Promise<Response> => {
+  const pieces = text.match(/[\s\S]{1,50000}/g)!.map((piece) => Buffer.from(piece));
+  // "duplex" is not in the types yet.
+  const init = { method: "POST", headers: raw, body: ReadableStream.from(pieces), duplex: "half" };
+  return fetch(`${url}/anonymize-document`, init as RequestInit);
+};
+
 describe("a document", () => {
   it.each([
     ["as the body", () => post(open_.url, "proven")],
@@ -244,6 +251,17 @@ describe("what goes wrong", () => {
     expect(fake.ended).toEqual([]);
     // Room for one only: it must have been given back.
     await until(async () => (await post(url, "proven")).status === 200);
+  });
+
+  const large = `proven ${Array.from({ length: 400_000 }, (_, i) => i).join(",")}`;
+  it.each([
+    ["whole", (url: string) => post(url, large)],
+    ["in chunks without a length", (url: string) => sendChunks(url, large)],
+    ["in a form", (url: string) => post(url, form(large))],
+  ])("of some megabytes, sent %s, arrives as it was sent", async (_how, send) => {
+    const { url, fake } = await start();
+    expect((await send(url)).status).toBe(200);
+    expect(fake.ended.map((end) => end === `${large}: done`)).toEqual([true]);
   });
 
   it("takes no chunked body over the limit", async () => {

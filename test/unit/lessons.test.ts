@@ -104,7 +104,7 @@ describe("secrets", () => {
     ["GitHub token", /\bgh[pousr]_[A-Za-z0-9]{36}\b/],
     ["Hugging Face token", /\bhf_[A-Za-z0-9]{34}\b/],
     ["Modal token", /\ba[ks]-[A-Za-z0-9]{22}\b/],
-    ["password in an address", /\b[a-z]+:\/\/[^\s/:@"'`]+:[^\s/:@"'`${}]+@[a-z0-9]/i],
+    ["password in an address", /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@"'`]+:[^\s/:@"'`${}]+@[a-z0-9]/i],
     [
       "literal",
       /\b(?:secret_?access_?key|api_?key|auth_?token|password)\b["']?\s*[:=]\s*["'][A-Za-z0-9+/_-]{16,}["']/i,
@@ -121,6 +121,7 @@ describe("secrets", () => {
       ["Hugging Face token", `${"hf"}_${letters.slice(2)}`],
       ["Modal token", `${"ak"}-${letters.slice(0, 22)}`],
       ["password in an address", `redis${"://"}user:pass@host`],
+      ["password in an address", `r2${"://"}user:pass@bucket`],
       ["literal", `${"api"}_key = "${letters}"`],
     ] as const) {
       expect(findings(sample), name).toContain(name);

@@ -1,6 +1,7 @@
 /** The command line `anonymizer`: reads the arguments, runs one command, gives the exit code. */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { packageVersion, samplers } from "../../index.ts";
+import { refuseAddresses } from "../local-paths.ts";
 import { printError, type Terminal, toCoded } from "../terminal.ts";
 import { type DetectOptions, detect } from "./detect.ts";
 import { type DoctorOptions, doctor } from "./doctor.ts";
@@ -11,6 +12,8 @@ import { addRegistryCommands } from "./registry.ts";
 import { type RevealOptions, reveal } from "./reveal.ts";
 import { type RunOptions, run } from "./run.ts";
 import { type ServeOptions, serve } from "./serve.ts";
+
+const modelsHelp = "folder with the model folders vae, unet and glyph_encoder, or r2://BUCKET/PREFIX/NAME@VERSION";
 
 /** Resolves to the exit code; never rejects. `signal` stops the work. */
 export async function main(args: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
@@ -40,6 +43,7 @@ function buildProgram(terminal: Terminal, signal: AbortSignal, done: (exitCode: 
       writeErr: (text) => void terminal.stderr.write(text),
     })
     .showHelpAfterError("(see --help)");
+  refuseAddresses(program);
 
   withSettings(program.command("run"))
     .description("Anonymize files, folders, patterns, or standard input. Run again to go on where it stopped.")
@@ -95,7 +99,7 @@ function buildProgram(terminal: Terminal, signal: AbortSignal, done: (exitCode: 
   program
     .command("doctor")
     .description("Check what is installed, and tell how to mend what is not.")
-    .option("--models <dir>", "folder with the model folders vae, unet and glyph_encoder")
+    .option("--models <place>", modelsHelp)
     .option("--ocr-models <dir>", "folder with the models of ppocr")
     .option("--json", "print JSON")
     .action(async (options: DoctorOptions) => done(await doctor(options, terminal, signal)));
@@ -118,7 +122,7 @@ function withSettings(command: Command): Command {
     .option("--config <file>", "YAML configuration")
     .addOption(new Option("--engine <engine>", "what draws").choices(["auto", "diffusion", "classical"]))
     .addOption(new Option("--sampler <sampler>", "how the diffusion engine samples").choices(samplers))
-    .option("--models <dir>", "folder with the model folders vae, unet and glyph_encoder")
+    .option("--models <place>", modelsHelp)
     .addOption(new Option("--ocr <engine>", "what reads").choices(["auto", "tesseract", "ppocr"]))
     .option("--types <list>", "what to replace, comma-separated: person,company,…")
     .option("--key-file <file>", "file with the key that decides the invented values (mode 600)")

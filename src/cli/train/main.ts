@@ -1,6 +1,7 @@
 /** The command line `anonymizer-train`: reads the arguments, runs one command, gives the exit code. */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { adapterFormats, packageVersion } from "../../index.ts";
+import { refuseAddresses } from "../local-paths.ts";
 import { printError, type Terminal, toCoded } from "../terminal.ts";
 import {
   type ConvertCommandOptions,
@@ -86,6 +87,7 @@ function buildProgram(
     })
     .showHelpAfterError("(see --help)")
     .addHelpText("after", epilogue);
+  refuseAddresses(program);
 
   for (const [kind, what] of [
     ["vae", "Train the autoencoder between pixels and latents."],

@@ -2,6 +2,7 @@
 import { join, resolve } from "node:path";
 import {
   AnonymizerError,
+  checkPublishAddress,
   codedError,
   createLogger,
   createProgress,
@@ -48,6 +49,9 @@ export function jsonLogger(terminal: Terminal, level: LogLevel = "info"): Logger
   const logger = createLogger({ level, stream: { write: (line) => void terminal.stderr.write(line) } });
   return startedByLauncher(process.env) ? logger.child({ rank: Number(process.env["RANK"]) }) : logger;
 }
+
+/** Milliseconds that processes which were asked to stop have: a large checkpoint is written and sent within them. */
+const stopGraceMs = 600_000;
 
 /** What a run exits with that --stop-after ended: there is a checkpoint, and steps are left. */
 export const unfinishedExitCode = 75;
@@ -104,12 +108,15 @@ async function trainUntil(
     );
     return 0;
   }
+  // Found out now, and not after hours of training.
+  if (config.publish !== undefined && options.exportOnly === undefined) await checkPublishAddress(config.publish);
   if (options.nproc !== undefined && !startedByLauncher(process.env)) {
     return launchLocalRanks({
       command: [process.execPath, ...process.execArgv, process.argv[1]!, ...args],
       ranks: options.nproc,
       ...(options.maxRestarts === undefined ? {} : { maxRestarts: options.maxRestarts }),
       signal,
+      graceMs: stopGraceMs,
       stdout: terminal.stdout,
       stderr: terminal.stderr,
     });
