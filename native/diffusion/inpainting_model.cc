@@ -83,8 +83,8 @@ at::Tensor InpaintingModel::predict(const at::Tensor& noisy, const at::Tensor& m
 }
 
 SampledLatents InpaintingModel::sample(const SamplingInputs& inputs,
-                                   const std::function<at::Tensor(at::IntArrayRef)>& noise,
-                                   const SamplingOptions& options, const AbortFlag& abort) {
+                                       const std::function<at::Tensor(at::IntArrayRef)>& noise,
+                                       const SamplingOptions& options, const AbortFlag& abort) {
   torch::NoGradGuard no_grad;
   const std::unique_ptr<Sampler> sampler = make_sampler(options.sampler, schedule_, options.plan, options_.prediction);
   const auto& [images, masks, drafts, glyphs] = inputs;

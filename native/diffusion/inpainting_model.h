@@ -80,7 +80,7 @@ class InpaintingModel {
   // noise: float32 [B, C, h, w] on any device. A strength below 1 begins with what stands in
   // the masked image, a draft, where the model takes drafts, and else with the image.
   SampledLatents sample(const SamplingInputs& inputs, const std::function<at::Tensor(at::IntArrayRef)>& noise,
-                    const SamplingOptions& options, const AbortFlag& abort);
+                        const SamplingOptions& options, const AbortFlag& abort);
 
   ScriptModule& unet() { return unet_; }
   ScriptModule& glyph_encoder() { return glyph_encoder_; }
