@@ -84,7 +84,7 @@ export async function paintPrint(
   const { image, maskBox, text, original } = request;
   const random = new Random("patch", request.seed);
   const paper = await paintPaper(image, analysis, factor, maskBox, lines, random, pacer);
-  const data = image.data.slice();
+  const data = Uint8Array.from(image.data); // a Buffer's slice is no copy
   if (text.trim() !== "") {
     // Nothing is known about a text that could not be read: the new one stands in for its shape.
     const model = original.trim() || text;

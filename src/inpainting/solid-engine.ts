@@ -31,7 +31,7 @@ export function createSolidEngine({ colour = [0, 0, 0] }: SolidEngineOptions = {
 }
 
 function cover({ id, image, maskBox }: Patch, colour: readonly [number, number, number]): PatchResult {
-  const data = image.data.slice();
+  const data = Uint8Array.from(image.data);
   const [x0, y0, x1, y1] = maskBox;
   for (let y = y0; y < y1; y++) {
     for (let x = x0; x < x1; x++) data.set(colour, (y * image.width + x) * 3);

@@ -164,8 +164,9 @@ describe.skipIf(missing !== undefined)("training on the addon", () => {
       );
       for (const [i, step] of stepsOf(small.events).entries()) {
         const other = stepsOf(large.events)[i]!;
-        expect(step.losses["total"]! / other.losses["total"]!).toBeCloseTo(1, 4);
-        expect(step.gradNorm / other.gradNorm).toBeCloseTo(1, 3);
+        // AdamW's first updates have the size of the learning rate however small a gradient is: rounding grows by them.
+        expect(step.losses["total"]! / other.losses["total"]!).toBeCloseTo(1, i === 0 ? 5 : 3);
+        expect(step.gradNorm / other.gradNorm).toBeCloseTo(1, i === 0 ? 5 : 2);
       }
     });
 
