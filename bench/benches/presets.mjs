@@ -3,7 +3,7 @@
 // for the large one, so this ranks recipes, not models.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { distance } from "fastest-levenshtein";
@@ -75,15 +75,15 @@ async function readable(engine, pages) {
   let characters = 0;
   let exact = 0;
   let lines = 0;
-  for (const { file, truth } of pages) {
+  const work = async ({ file, truth }) => {
     const { data, info } = await sharp(file)
       .removeAlpha()
       .toColourspace("srgb")
       .raw()
       .toBuffer({ resolveWithObject: true });
     const image = { data: new Uint8Array(data), width: info.width, height: info.height };
-    // A page of mush can keep an engine busy for very long: what it does not read in three minutes is not readable.
-    const page = await engine.read(image, { timeoutMs: 180_000 }).catch((error) => {
+    // A page of mush can keep an engine busy for very long: what it does not read in a minute is not readable.
+    const page = await engine.read(image, { timeoutMs: 60_000 }).catch((error) => {
       if (error.code !== "ERR_OCR_TIMEOUT") throw error;
       return { lines: [] };
     });
@@ -105,7 +105,13 @@ async function readable(engine, pages) {
       exact += got === wanted ? 1 : 0;
       lines++;
     }
-  }
+  };
+  const queue = [...pages];
+  await Promise.all(
+    Array.from({ length: cpus().length }, async () => {
+      for (let page = queue.shift(); page !== undefined; page = queue.shift()) await work(page);
+    }),
+  );
   return { characters: 1 - errors / characters, lines: exact / lines };
 }
 
@@ -113,7 +119,7 @@ export async function run() {
   if (!existsSync(receipts)) return { skipped: "the receipts are not here" };
   const { VAETrainer, writeSyntheticDataset, createTesseractEngine } = await import(join(root, "dist", "index.js"));
   const folder = mkdtempSync(join(tmpdir(), "anonymizer-presets-"));
-  const engine = await createTesseractEngine();
+  const engine = await createTesseractEngine({ workers: cpus().length });
   try {
     const data = join(folder, "data");
     await writeSyntheticDataset({ seed: 21, count: 60, out: data });
@@ -149,6 +155,7 @@ export async function run() {
       execFileSync(python, [join(root, "bench", "programs", "reconstruct.py"), request], { encoding: "utf8" }),
     );
     const table = { original: { readable: await readable(engine, pages) } };
+    console.log("original", JSON.stringify(table.original));
     for (const name of Object.keys(models)) {
       const copies = pages.map((page) => ({ ...page, file: join(folder, "pages", name, `${page.id}.png`) }));
       table[name] = { ...psnr[name], readable: await readable(engine, copies) };
