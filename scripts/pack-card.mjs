@@ -39,6 +39,7 @@ the engine does unless told otherwise.
 ## Scores
 
 ${scores === undefined ? "Not scored: the real receipts that are needed for it were not at hand." : scoreTable(scores)}
+
 ## Limits
 
 Lines of printed Latin text, up to eight times as wide as high; crops of ${parts.unet.training.height} × ${parts.unet.training.width} px. It restyles a draft and does not
@@ -57,7 +58,5 @@ exactly.
 | engine | PSNR | SSIM | own text read exactly | new text read exactly |
 |---|---|---|---|---|
 ${row("classical: the draft", engines.classical)}
-${row("these models", engines.diffusion)}
-
-`;
+${row("these models", engines.diffusion)}`;
 }

@@ -1,6 +1,7 @@
 // How true the drawn text is, by engine: boxes of real receipts repainted with their own text against the true pixels, and
 // with invented texts that are read again. BOXES (default 100, at most 400), ENGINES=classical,diffusion,
-// MODELS=folder (default models/tiny), SAMPLER, DIFFUSION_STEPS, SHEET=folder (pictures of the worst boxes).
+// MODELS=folder (default models/tiny), SHEET=folder (pictures of the worst boxes); SAMPLER, DIFFUSION_STEPS and STRENGTH
+// instead of what the models recommend.
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -13,7 +14,6 @@ const receipts = join(root, "..", "shared", "data", "receipts");
 const boxes = Math.max(1, Math.min(400, Number(process.env.BOXES ?? 100)));
 const wanted = (process.env.ENGINES ?? "classical,diffusion").split(",");
 const models = process.env.MODELS ?? join(root, "models", "tiny");
-
 const sampling = {
   ...(process.env.SAMPLER && { sampler: process.env.SAMPLER }),
   ...(process.env.DIFFUSION_STEPS && { steps: Number(process.env.DIFFUSION_STEPS) }),

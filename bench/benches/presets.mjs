@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { distance } from "fastest-levenshtein";
 import sharp from "sharp";
+import { bundle } from "../../scripts/bundle.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const steps = Number(process.env.STEPS ?? 600);
@@ -70,6 +71,7 @@ async function train(VAETrainer, folder, manifest, model, recipe, count) {
 
 /** Share of the true characters that are read, and lines read without a fault. */
 async function readable(engine, pages) {
+  const { inParallel } = await import((await bundle("bench", { parallel: "src/in-parallel.ts" })).parallel);
   const bare = (text) => text.toUpperCase().replace(/\s+/g, "");
   let errors = 0;
   let characters = 0;
@@ -106,12 +108,7 @@ async function readable(engine, pages) {
       lines++;
     }
   };
-  const queue = [...pages];
-  await Promise.all(
-    Array.from({ length: cpus().length }, async () => {
-      for (let page = queue.shift(); page !== undefined; page = queue.shift()) await work(page);
-    }),
-  );
+  await inParallel(pages, cpus().length, work);
   return { characters: 1 - errors / characters, lines: exact / lines };
 }
 

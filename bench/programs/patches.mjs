@@ -73,6 +73,7 @@ const pageMs = {
   classical: Math.round(await timed(() => classical.generate(patches))),
 };
 await engine.close();
+await classical.close();
 console.log(JSON.stringify({ device, sampling, msPerPatch, pageMs, memoryMiB: { before, peak: peakMiB() } }));
 
 /** A synthetic page and 30 of its lines. */

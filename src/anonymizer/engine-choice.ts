@@ -30,7 +30,7 @@ export async function missingParts(folder: string): Promise<string[]> {
 }
 
 /** The models that come with the package. */
-async function shippedModels(): Promise<string | undefined> {
+export async function shippedModels(): Promise<string | undefined> {
   const folder = join(packageRoot(), "models", "document-small");
   return (await missingParts(folder)).length === 0 ? folder : undefined;
 }

@@ -11,7 +11,7 @@ import { pullModel } from "../registry/model-registry.ts";
 import { isStoreAddress } from "../registry/store-address.ts";
 import { documentFaces, fontFile } from "../rendering/fonts.ts";
 import { readingSimilarity } from "../verification/reading-similarity.ts";
-import { missingParts } from "./engine-choice.ts";
+import { missingParts, shippedModels } from "./engine-choice.ts";
 import { drawSamplePage, sampleLines } from "./sample-page.ts";
 
 /** What was found of one part. */
@@ -178,8 +178,9 @@ async function tryReading(
   }
 }
 
-async function checkModels(models: string | undefined, signal: AbortSignal | undefined): Promise<Finding> {
+async function checkModels(given: string | undefined, signal: AbortSignal | undefined): Promise<Finding> {
   const base = { name: "models", importance: "optional" as const };
+  const models = given ?? (await shippedModels());
   if (models === undefined) {
     const cure = "Give a model pack with --models DIR or `models:` in the configuration; train or export one first.";
     return { ...base, status: "missing", found: "no folder given", cure };

@@ -157,13 +157,14 @@ export class FlowThread {
     if (this.#closed !== undefined) throw codedError("ERR_CLOSED", "The anonymizer is closed");
   }
 
-  /** Streams can't change threads: they are read here. Bytes change hands, so that the caller's own stay his. */
+  /** Streams can't change threads: they are read here. Bytes change hands: the caller's own are copied, what was read of a stream is nobody else's. */
   async #toSend(input: DocumentInput, signal: AbortSignal | undefined): Promise<SentDocument> {
     if (typeof input === "string") return { path: input };
     if (input instanceof URL && input.protocol === "file:") return { path: fileURLToPath(input) };
     const limits = resolveLimits({ maxBytes: this.config.limits.max_bytes });
     const { bytes } = await readSource(input, limits, signal);
-    return { bytes: await joinInPieces([bytes]), stream: input instanceof Readable };
+    if (input instanceof Readable) return { bytes: bytes as Uint8Array<ArrayBuffer>, stream: true };
+    return { bytes: await joinInPieces([bytes]), stream: false };
   }
 
   #listen(worker: Worker): void {

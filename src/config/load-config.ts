@@ -1,8 +1,8 @@
 /** Reads, checks and completes a configuration. */
 import { readFile, stat } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
+import { holdsUser, isAddress } from "../addresses.ts";
 import { AnonymizerError, codedError } from "../errors.ts";
-import { holdsUser, isAddress } from "./addresses.ts";
 import { type ConfigProblem, describeIssues } from "./problems.ts";
 import {
   type ConfigByKind,

@@ -1,6 +1,6 @@
 /** Turns what the schema found into messages that name the key, the line, and what was probably meant. */
 import type { z } from "zod";
-import { withoutUser } from "./addresses.ts";
+import { withoutUser } from "../addresses.ts";
 import { keysBelow, nearestKey, nearestValue } from "./known-keys.ts";
 import type { JsonSchemaNode } from "./schemas.ts";
 import type { Place } from "./yaml-source.ts";

@@ -32,8 +32,9 @@ export interface ReprintRequest {
   /** Where the old text stands, inside `maskBox`. */
   readonly textBox: Box;
   readonly text: string;
-  /** What stands there now; empty where it is not known. */
+  /** What stands there now, which the typeface is measured by; empty where it is not known. */
   readonly original: string;
+  /** The same seed draws the same pixels. */
   readonly seed: number;
 }
 

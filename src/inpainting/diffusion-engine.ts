@@ -51,10 +51,11 @@ interface Placement {
 export async function createDiffusionEngine(options: DiffusionEngineOptions): Promise<DiffusionEngine> {
   const pipeline = await InpaintingPipeline.create(options);
   const drafter = pipeline.takesDrafts ? createClassicalEngine() : undefined;
+  const sampling = { ...pipeline.sampling, ...options.sampling };
   return {
     name: "diffusion",
-    sampling: { ...pipeline.sampling, ...options.sampling },
-    generate: (patches, generateOptions) => generate(pipeline, drafter, options.sampling, patches, generateOptions),
+    sampling,
+    generate: (patches, generateOptions) => generate(pipeline, drafter, sampling, patches, generateOptions),
     async close() {
       await drafter?.close();
       await pipeline.close();
@@ -65,7 +66,7 @@ export async function createDiffusionEngine(options: DiffusionEngineOptions): Pr
 async function generate(
   pipeline: InpaintingPipeline,
   drafter: PatchEngine | undefined,
-  sampling: Partial<Sampling> | undefined,
+  sampling: Sampling,
   patches: readonly Patch[],
   { signal, onProgress }: GenerateOptions = {},
 ): Promise<PatchResult[]> {

@@ -1,5 +1,6 @@
 /** What a version of a model consists of, and how models are named. */
 import { z } from "zod";
+import { holdsUser } from "../addresses.ts";
 import { pathFault } from "../documents/inside-folder.ts";
 import { codedError } from "../errors.ts";
 import { parseStoreAddress } from "./store-address.ts";
@@ -65,7 +66,7 @@ export function parseModelAddress(address: string): ModelAddress {
   const store = address.slice(0, slash);
   if (slash < 0 || rest.length > 0 || !/^(r2|s3|file):\/\/./i.test(store)) {
     // What has a user or password in it is not repeated.
-    const shown = /^[^/]*:\/\/[^/]*[:@]/.test(address) ? "This" : JSON.stringify(address.slice(0, 200));
+    const shown = holdsUser(address) ? "This" : JSON.stringify(address.slice(0, 200));
     throw codedError("ERR_STORE_ADDRESS", `${shown} is no address of a model`);
   }
   const { text } = parseStoreAddress(store);

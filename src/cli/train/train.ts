@@ -108,8 +108,9 @@ async function trainUntil(
     );
     return 0;
   }
+  if (options.exportOnly !== undefined) return exportOnly(options.exportOnly, config, options, terminal, signal);
   // Found out now, and not after hours of training.
-  if (config.publish !== undefined && options.exportOnly === undefined) await checkPublishAddress(config.publish);
+  if (config.publish !== undefined) await checkPublishAddress(config.publish);
   if (options.nproc !== undefined && !startedByLauncher(process.env)) {
     return launchLocalRanks({
       command: [process.execPath, ...process.execArgv, process.argv[1]!, ...args],
@@ -124,7 +125,6 @@ async function trainUntil(
   const orphaned = new AbortController();
   whenLauncherEnds(() => orphaned.abort());
   const logger = jsonLogger(terminal, options.log ?? (options.json === true ? "info" : "silent"));
-  if (options.exportOnly !== undefined) return exportOnly(options.exportOnly, config, options, terminal, signal);
   const trainer = await createTrainer(config, options, logger, AbortSignal.any([signal, orphaned.signal]));
   try {
     if (trainer.rank !== 0) {

@@ -83,14 +83,15 @@ export function dotGlyph(face: FontFace, { em, narrow = 1 }: DotPrint, character
   const unit = (em / file.unitsPerEm) * narrow;
   const advance = Math.max(1, Math.round((metrics?.advance ?? file.unitsPerEm / 2) * unit));
   const own = face.id.startsWith("doto") ? stops[shown] : undefined;
-  if (own !== undefined) {
-    const glyph = { advance, ...outlineOf(own.map(([x, y, length]) => ({ x, y, length, first: true }))) };
-    glyphs.set(key, glyph);
-    return glyph;
-  }
-  const made = metrics?.ink === undefined ? { advance, runs: [] } : { advance, ...rasterise(face, em, narrow, shown) };
-  glyphs.set(key, made);
-  return made;
+  const shape =
+    own !== undefined
+      ? outlineOf(own.map(([x, y, length]) => ({ x, y, length, first: true })))
+      : metrics?.ink === undefined
+        ? { runs: [] }
+        : rasterise(face, em, narrow, shown);
+  const glyph = { advance, ...shape };
+  glyphs.set(key, glyph);
+  return glyph;
 }
 
 function rasterise(face: FontFace, em: number, narrow: number, character: string): Pick<DotGlyph, "ink" | "runs"> {

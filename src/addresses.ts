@@ -1,4 +1,4 @@
-/** Addresses of stores (r2://, s3://, file://) in a configuration. */
+/** What is meant as an address (r2://, s3://, file:// …), and how to speak of one that holds a secret. */
 
 /** Whether a value is meant as an address, of whatever kind. */
 export const isAddress = (value: unknown): value is string =>
