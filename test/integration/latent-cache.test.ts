@@ -13,7 +13,7 @@ import { DocumentDataset } from "../../src/datasets/dataset.ts";
 import { createLoader } from "../../src/datasets/loader.ts";
 import { writeSyntheticDataset } from "../../src/datasets/synthesizer/write-dataset.ts";
 import { cropOptions } from "../../src/training/crop-options.ts";
-import type { StepEvent, TrainingEvent, WarningEvent } from "../../src/training/events.ts";
+import type { DoneEvent, StepEvent, TrainingEvent, WarningEvent } from "../../src/training/events.ts";
 import { type CachedConfig, LatentCache } from "../../src/training/latent-cache.ts";
 import { buildLatentCache, clearLatentCache, verifyLatentCache } from "../../src/training/manage-cache.ts";
 import { toMicroBatches } from "../../src/training/micro-batches.ts";
@@ -122,6 +122,11 @@ async function train(config: UNetTrainerConfig, resumeFrom?: string): Promise<Tr
 
 const lossesOf = (events: readonly TrainingEvent[]): number[] =>
   events.filter((e): e is StepEvent => e.type === "step").map((e) => e.losses["total"]!);
+const doneOf = (events: readonly TrainingEvent[]): DoneEvent => {
+  const last = events.at(-1);
+  if (last?.type !== "done") throw new Error(`The last event is ${last?.type}`);
+  return last;
+};
 const warningsOf = (events: readonly TrainingEvent[]): WarningEvent[] => events.filter((e) => e.type === "warning");
 
 async function entriesOf(cache: string): Promise<string[]> {
@@ -178,9 +183,12 @@ describe.skipIf(missing !== undefined)("the latent cache", () => {
   it("the losses of a run do not depend on whether an entry was there", async () => {
     const config = await configOf({ max_train_steps: 8 });
     const empty = await train(config);
-    expect(empty.at(-1)).toMatchObject({ type: "done", cache: { hits: 0 } });
+    const first = doneOf(empty);
+    // An unusable sample is replaced by its neighbour, which may be there already.
+    expect(first.cache!.hits).toBeLessThanOrEqual(first.skipped?.count ?? 0);
     const filled = await train({ ...config, output_dir: fresh("run") });
-    expect(filled.at(-1)).toMatchObject({ type: "done", cache: { made: 0 } });
+    // All that was trained on comes from the cache; what was only prefetched, and given up at the end, may not.
+    expect(doneOf(filled).cache!.hits).toBeGreaterThanOrEqual(first.samples);
     expect(lossesOf(filled)).toEqual(lossesOf(empty));
     // A few entries gone, others damaged: the same numbers.
     const entries = await entriesOf(config.cache.dir);
