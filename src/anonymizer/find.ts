@@ -6,6 +6,7 @@ import type { OcrPage } from "../detection/ocr.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
 import type { Pseudonymizer } from "../replacement/pseudonyms.ts";
 import type { Replacement } from "../replacement/replacement.ts";
+import { findNameParts, partOfFake } from "./name-parts.ts";
 import { findSameValues, type SameValue } from "./same-value.ts";
 
 export interface Found {
@@ -35,7 +36,9 @@ export async function findEntities(
     entities.push(...(await detector.detect(reading, index)).filter(isFree));
     options.onPage?.();
   }
-  return { entities, again: await findSameValues(entities, readings, options.minSimilarity, options.signal) };
+  const again = await findSameValues(entities, readings, options.minSimilarity, options.signal);
+  const parts = findNameParts([...entities, ...again.map(({ entity }) => entity)], readings);
+  return { entities, again: [...again, ...parts] };
 }
 
 /** The invented values: one per value, the same wherever it stands. `others` are values that stand in no line. */
@@ -50,7 +53,13 @@ export async function invent(
   const replacements = await pseudonymizer.replace([...found.entities, ...parts, ...others], { pageTexts, signal });
   const fakes = new Map(replacements.map(({ entity, fake }) => [entity.id, fake]));
   const copies = found.again.filter((same) => same.whole);
-  return [...replacements, ...copies.map((same) => ({ entity: same.entity, fake: fakeOf(fakes, same.of.id) }))];
+  for (const same of copies) fakes.set(same.entity.id, fakeOf(fakes, same.of.id));
+  for (const same of found.again) {
+    const fake = same.words && partOfFake(fakeOf(fakes, same.of.id), same);
+    if (fake !== undefined) fakes.set(same.entity.id, fake);
+  }
+  const entities = [...replacements.map(({ entity }) => entity), ...copies.map(({ entity }) => entity)];
+  return entities.map((entity) => ({ entity, fake: fakeOf(fakes, entity.id) }));
 }
 
 function fakeOf(fakes: ReadonlyMap<string, string>, id: string): string {

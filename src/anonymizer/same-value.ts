@@ -15,6 +15,8 @@ export interface SameValue {
   readonly of: Entity;
   /** The whole value stands here; false for a part of one that is split over lines. */
   readonly whole: boolean;
+  /** Which words of the value stand here, end exclusive, where it is a part of one line. */
+  readonly words?: readonly [start: number, end: number];
 }
 
 /** Occurrences of the entities' values on the read pages outside the entities' own boxes. */

@@ -22,6 +22,9 @@ export function isAmount(text: string): boolean {
   );
 }
 
+/** What stands before values and is none: "Reason(s)", "Cost ($)", "Date:". */
+export const isCaption = (text: string): boolean => /\p{L}\s?\((?:e?s|e?n|\$)\)|:\s*$/iu.test(text);
+
 /** Words that stand where names stand and are nobody's name. */
 const notNames = new Set(
   `cash card no nr name names date time total amount signature stamp copy order invoice receipt address code id user admin
@@ -35,7 +38,8 @@ const notNames = new Set(
   efectivo tarjeta fecha hora il lo gli di e signore signora contanti carta data ora het een en van klant contant pin datum tijd
   handtekening pass check president vice chairman personnel special rating check files file budget human resources relations accounts accounting secretary head section abteilung leitung sekretariat ressources
   humaines direction recursos humanos atencion risorse umane assistenza klantenservice klantendienst personeelszaken kundenservice
-  firma encik puan cik pelanggan tunai tarikh masa`.split(/\s+/),
+  firma encik puan cik pelanggan tunai tarikh masa feb apr jul aug sep sept oct nov dec february july september october november december
+  approved submitted requested prepared reviewed received authorized authorised verified attached`.split(/\s+/),
 );
 
 /** Small words inside names. */

@@ -125,6 +125,8 @@ describe("persons", () => {
     ["I. D. STRIPS", []],
     ["A. B. Total", []],
     ["Customer copy", []],
+    ["From: OCT 3", []],
+    ["Approved by: Approved", []],
     ["the customer pays cash", []],
   ])("in '%s' are %j", async (text, values) => {
     expect(await found("person", text)).toEqual(values);
@@ -196,6 +198,12 @@ describe("sender and addressee", () => {
         ["address", "51147 Köln"],
       ]),
     );
+  });
+
+  it("captions are no names of companies", async () => {
+    expect(await found("company", "Supplier", "Cost (S)")).toEqual([]);
+    expect(await found("company", "Supplier:|Reason(s) for Recommendation:")).toEqual([]);
+    expect(await found("company", "Supplier", "Holloway Paper")).toEqual(["Holloway Paper"]);
   });
 
   it("a document without a sender at the top has no company", async () => {

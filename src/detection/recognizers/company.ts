@@ -6,7 +6,7 @@ import { type Located, labelsOf, valueCandidates, wholeSegment } from "../labels
 import { layoutOf } from "../layout.ts";
 import type { OcrPage } from "../ocr.ts";
 import { paragraphFindings, paragraphsOf } from "../paragraphs.ts";
-import { isAmount, isProse } from "../text-shapes.ts";
+import { isAmount, isCaption, isProse } from "../text-shapes.ts";
 import { findParties } from "../zones.ts";
 import { partyNames } from "./party-names.ts";
 import { splitParts } from "./party-parts.ts";
@@ -124,6 +124,7 @@ function labelledCompanies(page: OcrPage): Finding[] {
       if (
         isAmount(text) ||
         isProse(text) ||
+        isCaption(text) ||
         text.length > 60 ||
         /[$%?]/.test(text) ||
         !/^[^\p{L}]*\p{Lu}[\p{L}\d]*[^\d]*\p{L}/u.test(text)

@@ -3,7 +3,7 @@ import { addressScore, weakAddress } from "../address-shapes.ts";
 import { isCompanyLike } from "../company-words.ts";
 import type { Located } from "../labels.ts";
 import type { OcrPage } from "../ocr.ts";
-import { isNameShaped } from "../text-shapes.ts";
+import { isCaption, isNameShaped } from "../text-shapes.ts";
 import { findParties, isCareOf } from "../zones.ts";
 import { splitParts, withoutLabel } from "./party-parts.ts";
 
@@ -26,7 +26,7 @@ export function partyNames(page: OcrPage): PartyName[] {
             role === "company" || addressScore(value.text) < weakAddress ? value : undefined,
           );
       return values.flatMap((value) => {
-        if (value === undefined || !/\p{L}.*\p{L}.*\p{L}/u.test(value.text)) return [];
+        if (value === undefined || isCaption(value.text) || !/\p{L}.*\p{L}.*\p{L}/u.test(value.text)) return [];
         const company = isCompanyLike(value.text);
         const person = title.test(value.text) || (!sender && !company && isNameShaped(value.text));
         return [
