@@ -102,6 +102,10 @@ Request parse(const Napi::Value& value) {
     const ObjectReader loss = o.object("unetLoss");
     r.unet.model = inpainting_options(o, loss, "model");
     r.unet.loss = {r.unet.model.prediction, loss.number("snrGamma"), loss.number("maskedWeight")};
+    if (loss.has("timestepBias")) {
+      const ObjectReader bias = loss.object("timestepBias");
+      r.unet.timesteps = {bias.integer("begin"), bias.integer("end"), bias.number("multiplier")};
+    }
     r.unet.condition_dropout = loss.number("conditionDropout");
     r.unet.full_mask_share = loss.number("fullMaskShare");
     r.unet.train_glyph_encoder = loss.boolean("trainGlyphEncoder");

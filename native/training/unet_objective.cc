@@ -1,5 +1,7 @@
 #include "training/unet_objective.h"
 
+#include <algorithm>
+
 #include "engine/random.h"
 
 namespace anonymizer {
@@ -20,6 +22,16 @@ void require_inputs(const PreparedBatch& batch) {
 }
 
 }  // namespace
+
+int64_t TimestepBias::at(double place) const {
+  const auto steps = static_cast<double>(NoiseSchedule::kTrainSteps);
+  const auto from = static_cast<double>(begin);
+  const auto to = static_cast<double>(end);
+  const double heavy = (to - from) * multiplier;
+  double x = place * (steps - (to - from) + heavy);
+  if (x >= from) x = x < from + heavy ? from + (x - from) / multiplier : to + (x - from - heavy);
+  return std::min(static_cast<int64_t>(x), NoiseSchedule::kTrainSteps - 1);
+}
 
 UnetObjective::UnetObjective(const UnetObjectiveOptions& options, uint64_t seed, c10::Device device)
     : options_(options), device_(device), model_(options.model, seed, device) {
@@ -63,8 +75,7 @@ Loss UnetObjective::loss(const PreparedBatch& batch, const StepContext& context)
   at::Tensor timesteps = at::empty({size}, at::TensorOptions().dtype(at::kLong));
   at::Tensor full = at::zeros({size, 1, 1, 1}, at::TensorOptions().dtype(at::kFloat));
   for (int64_t i = 0; i < size; ++i) {
-    timesteps.data_ptr<int64_t>()[i] =
-        static_cast<int64_t>(seeded(i).hash(Purpose::kTimestep) % NoiseSchedule::kTrainSteps);
+    timesteps.data_ptr<int64_t>()[i] = options_.timesteps.at(seeded(i).uniform(Purpose::kTimestep));
     if (seeded(i).uniform(Purpose::kConditionDropout) < options_.condition_dropout)
       keep_condition.data_ptr<float>()[i] = 0;
     if (seeded(i).uniform(Purpose::kFullMask) < options_.full_mask_share) full.data_ptr<float>()[i] = 1;

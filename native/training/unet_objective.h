@@ -10,9 +10,19 @@
 
 namespace anonymizer {
 
+// Timesteps from begin up to end (exclusive) are drawn `multiplier` times as often as the others; 1 = all alike.
+struct TimestepBias {
+  int64_t begin = 0;
+  int64_t end = NoiseSchedule::kTrainSteps;
+  double multiplier = 1;
+  // The timestep at `place`, uniform in [0, 1).
+  int64_t at(double place) const;
+};
+
 struct UnetObjectiveOptions {
   InpaintingModelOptions model;
   DenoisingLossOptions loss;
+  TimestepBias timesteps;
   // Share of the samples whose condition is replaced by zeros, for guidance.
   double condition_dropout = 0.1;
   // Share of the samples whose mask is the whole image.

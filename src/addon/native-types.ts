@@ -79,6 +79,8 @@ export interface UnetLossOptions {
   /** Weight of the masked region; 1 = plain mean. */
   readonly maskedWeight: number;
   readonly maskedFill: MaskedFill;
+  /** Timesteps from `begin` up to `end` (exclusive, 0 … 1000) are drawn so many times as often as others. */
+  readonly timestepBias?: { readonly begin: number; readonly end: number; readonly multiplier: number };
   readonly conditionDropout: number;
   readonly fullMaskShare: number;
   readonly scalingFactor: number;

@@ -54,6 +54,13 @@ export function impossibleTrainingValues(config: unknown): ImpossibleValue[] {
       message: "is 1, so no sample would ever see its text; set it below 1 (0.1 is usual)",
     });
   }
+  const [begin, end] = [number("loss", "timestep_bias", "begin"), number("loss", "timestep_bias", "end")];
+  if (begin !== undefined && end !== undefined && begin >= end) {
+    found.push({
+      path: ["loss", "timestep_bias", "begin"],
+      message: `is ${begin}, which is not below end (${end}): the range would hold no timestep`,
+    });
+  }
   const distorted = ["rotation", "brightness", "contrast"].some((key) => (number("augment", key) ?? 0) > 0);
   if (number("cache", "variants") === 1 && distorted) {
     found.push({

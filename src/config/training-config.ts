@@ -436,6 +436,21 @@ export const unetTrainerSchema = z
           .describe(
             "What stands under the mask of the masked image: the value 0 for SD2 weights, -1 for DiffUTE weights; draft = the text roughly drawn, which the UNet restyles instead of spelling it.",
           ),
+        timestep_bias: z
+          .strictObject({
+            strategy: z
+              .enum(["none", "earlier", "later", "range"])
+              .default("none")
+              .describe(
+                "Which timesteps are drawn more often: the least noised (earlier), the most noised (later), or those from begin to end.",
+              ),
+            multiplier: z.number().positive().max(1000).default(1).describe("So many times as often as the others."),
+            portion: z.number().positive().max(1).default(0.25).describe("Share of the timesteps (earlier, later)."),
+            begin: z.number().int().min(0).max(999).default(0).describe("First timestep of a range, 0 … 999."),
+            end: z.number().int().min(1).max(1000).default(1000).describe("The timestep after the last of a range."),
+          })
+          .prefault({})
+          .describe("Default: every timestep as often as any other."),
         condition_dropout: share.default(0.1).describe("Share of samples trained without condition, for guidance."),
         full_mask_share: share.default(0.25).describe("Share of samples with everything masked."),
         offset_noise: share.default(0).describe("Strength of noise that is the same over an image; 0.1 is usual."),

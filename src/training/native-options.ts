@@ -1,6 +1,6 @@
 /** Configuration → options of the native trainer. */
-import type { AdversarialOptions, ModelFiles, NativeTrainerOptions } from "../addon/native-types.ts";
-import type { TrainerConfig, VAETrainerConfig } from "../config/training-config.ts";
+import type { AdversarialOptions, ModelFiles, NativeTrainerOptions, UnetLossOptions } from "../addon/native-types.ts";
+import type { TrainerConfig, UNetTrainerConfig, VAETrainerConfig } from "../config/training-config.ts";
 import { type ModelFolder, numberOf, stagedFiles } from "../models/model-folder.ts";
 import { alphaOf, loraLayers } from "./adapter-plan.ts";
 import { type TrainingModels, textProjection } from "./training-plan.ts";
@@ -76,6 +76,7 @@ export function nativeOptions(config: TrainerConfig, models: TrainingModels, dev
       snrGamma: config.loss.snr_gamma,
       maskedWeight: config.loss.masked_weight,
       maskedFill: `${config.loss.masked_fill}`,
+      ...timestepBias(config.loss.timestep_bias),
       conditionDropout: config.loss.condition_dropout,
       fullMaskShare: config.loss.full_mask_share,
       scalingFactor: numberOf(models.vae!, "scaling_factor"),
@@ -84,6 +85,29 @@ export function nativeOptions(config: TrainerConfig, models: TrainingModels, dev
       inputPerturbation: config.loss.input_perturbation,
     },
   };
+}
+
+const trainSteps = 1000;
+
+/** Which timesteps a strategy means. */
+function timestepBias({
+  strategy,
+  multiplier,
+  portion,
+  begin,
+  end,
+}: UNetTrainerConfig["loss"]["timestep_bias"]): Pick<UnetLossOptions, "timestepBias"> {
+  const share = Math.max(1, Math.round(portion * trainSteps));
+  switch (strategy) {
+    case "none":
+      return {};
+    case "earlier":
+      return { timestepBias: { begin: 0, end: share, multiplier } };
+    case "later":
+      return { timestepBias: { begin: trainSteps - share, end: trainSteps, multiplier } };
+    case "range":
+      return { timestepBias: { begin, end, multiplier } };
+  }
 }
 
 /** The discriminator's AdamW takes what is not its own from the autoencoder's. */

@@ -43,6 +43,40 @@ const cases: Partial<UnetLossOptions>[] = [
   { predictionType: "v_prediction", maskedFill: "0", offsetNoise: 0.1, inputPerturbation: 0.2 },
 ];
 
+describe("timestep bias", () => {
+  const losses = async (loss: Partial<UnetLossOptions>, timestep?: bigint): Promise<number[]> => {
+    const trainer = await (await loadNative()).createTrainer(unetOptions(loss, { textProjection }));
+    const { timesteps: _, ...drawn } = batch;
+    const fixed =
+      timestep === undefined
+        ? drawn
+        : { ...drawn, timesteps: { ...batch.timesteps, data: BigInt64Array.of(timestep, timestep, timestep) } };
+    try {
+      const results: number[] = [];
+      for (let step = 0; step < 4; step++) results.push((await trainer.computeLoss(fixed, step))["total"]!);
+      return results;
+    } finally {
+      await trainer.close();
+    }
+  };
+
+  it.each([
+    ["only the last", { begin: 999, end: 1000, multiplier: 1e9 }, 999n],
+    ["only the first", { begin: 0, end: 1, multiplier: 1e9 }, 0n],
+    ["only one between", { begin: 480, end: 481, multiplier: 1e9 }, 480n],
+    ["none but the last", { begin: 0, end: 999, multiplier: 1e-9 }, 999n],
+    ["none but the first", { begin: 1, end: 1000, multiplier: 1e-9 }, 0n],
+  ] as const)("draws %s", async (_name, timestepBias, timestep) => {
+    expect(await losses({ timestepBias })).toEqual(await losses({}, timestep));
+  });
+
+  it("changes nothing where all are drawn alike", async () => {
+    const plain = await losses({});
+    expect(await losses({ timestepBias: { begin: 250, end: 700, multiplier: 1 } })).toEqual(plain);
+    expect(await losses({ timestepBias: { begin: 250, end: 700, multiplier: 2 } })).not.toEqual(plain);
+  });
+});
+
 describe("UNet loss", () => {
   it.each(cases)("equals the reference with its gradients: %o", async (loss) => {
     const native = await loadNative();

@@ -151,6 +151,11 @@ describe("impossible values", () => {
       /cycles: is 9, but only 5 steps/,
     ],
     ["a fill of 1", `${unet}loss: {masked_fill: 1}\n`, /loss\.masked_fill: must be .*draft.*, not 1/],
+    [
+      "a range of timesteps that holds none",
+      `${unet}loss: {timestep_bias: {strategy: range, begin: 500, end: 500}}\n`,
+      /timestep_bias.begin: is 500, which is not below end \(500\)/,
+    ],
     ["a condition that is always dropped", `${unet}loss: {condition_dropout: 1}\n`, /condition_dropout: is 1.*below 1/],
     [
       "a discriminator that never takes part",
