@@ -21,7 +21,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     "set-vae": { type: "string", multiple: true, default: [] },
     "set-unet": { type: "string", multiple: true, default: [] },
-    sampling: { type: "string", default: '{"sampler":"ddim","steps":8,"strength":0.5}' },
+    sampling: { type: "string", default: '{"sampler":"ddim","steps":1,"strength":1}' },
     boxes: { type: "string", default: "400" },
     curve: { type: "boolean", default: false },
     "dry-run": { type: "boolean", default: false },

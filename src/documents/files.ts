@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { refuseAddress } from "../addresses.ts";
 import { type AnonymizerError, codedError, systemCode, throwIfAborted } from "../errors.ts";
 import { flush } from "../models/files.ts";
 import { processLives } from "../process-lives.ts";
@@ -20,6 +21,7 @@ export async function writeFileAtomic(
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<void> {
   throwIfAborted(options.signal);
+  refuseAddress(path, "An output file", "ERR_OUTPUT");
   const folder = dirname(path);
   const temporary = join(folder, `.anonymizer-${process.pid}-${randomBytes(6).toString("hex")}.tmp`);
   try {

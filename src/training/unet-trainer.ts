@@ -1,6 +1,7 @@
 /** Trains the inpainting UNet. */
 import { copyFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { refuseAddress } from "../addresses.ts";
 import { loadConfig } from "../config/load-config.ts";
 import type { UNetTrainerConfig, UNetTrainerConfigInput } from "../config/training-config.ts";
 import type { InpaintingFacts } from "../models/inpainting-facts.ts";
@@ -34,6 +35,7 @@ export class UNetTrainer extends Trainer {
    */
   async exportModel(dir: string, options: ExportOptions = {}): Promise<void> {
     this.checkOpen();
+    refuseAddress(dir, "exportModel", "ERR_OUTPUT");
     const folder = resolve(dir);
     const { adapter } = this.parts.run.plan;
     if (adapter === undefined) return this.#export(folder);
@@ -47,6 +49,7 @@ export class UNetTrainer extends Trainer {
    */
   async exportPipeline(dir: string): Promise<void> {
     this.checkOpen();
+    refuseAddress(dir, "exportPipeline", "ERR_OUTPUT");
     const { models, run } = this.parts;
     const folder = resolve(dir);
     const adapter = join(folder, "adapter");

@@ -1,5 +1,6 @@
 /** Trains an AutoencoderKL. */
 import { join, resolve } from "node:path";
+import { refuseAddress } from "../addresses.ts";
 import { loadConfig } from "../config/load-config.ts";
 import type { VAETrainerConfigInput } from "../config/training-config.ts";
 import { mergedFolder, writeMerged } from "./adapter-export.ts";
@@ -44,6 +45,7 @@ export class VAETrainer extends Trainer {
    */
   override async exportModel(dir: string, options: ExportOptions = {}): Promise<void> {
     this.checkOpen();
+    refuseAddress(dir, "exportModel", "ERR_OUTPUT");
     const { run, models } = this.parts;
     const folder = resolve(dir);
     if (run.plan.adapter === undefined) {

@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { main as anonymizer } from "../../src/cli/anonymize/main.ts";
 import { main as train } from "../../src/cli/train/main.ts";
+import { writeFileAtomic } from "../../src/documents/files.ts";
+import { UNetTrainer } from "../../src/training/unet-trainer.ts";
+import { VAETrainer } from "../../src/training/vae-trainer.ts";
 
 const secret = "Kx7ofNobody";
 const address = `r2://user:${secret}@bucket/x`;
@@ -135,4 +138,23 @@ it("a training that could not publish its model does not begin", async () => {
   const { code, said } = await cli(train, ["vae", "--config", "vae.yaml", ...sets]);
   vi.unstubAllEnvs();
   expect([code, said]).toEqual([1, expect.stringMatching(/^ERR_STORE_CREDENTIALS: /)]);
+});
+
+describe("the library", () => {
+  it("refuses it where it writes files, without repeating it", async () => {
+    const error: Error = await writeFileAtomic(address, "x").then(
+      () => expect.fail("it was written"),
+      (e) => e,
+    );
+    expect(error).toMatchObject({ code: "ERR_OUTPUT", message: expect.stringContaining("not an address (r2://…)") });
+    expect(JSON.stringify(error) + String(error.stack)).not.toContain(secret);
+  });
+
+  it("refuses it where trainers export models", async () => {
+    for (const trainer of [VAETrainer, UNetTrainer]) {
+      const open = Object.assign(Object.create(trainer.prototype), { checkOpen() {} }) as UNetTrainer;
+      await expect(open.exportModel(address)).rejects.toMatchObject({ code: "ERR_OUTPUT" });
+    }
+    expect((await readdir(folder)).sort()).toEqual(["vae.yaml", "x.png"]);
+  });
 });
