@@ -7,6 +7,7 @@
 import type { Size } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
+import { createGate } from "../in-parallel.ts";
 import { renderGlyphImage } from "../rendering/glyph-image.ts";
 import type { TrainingBatch } from "./batch.ts";
 import { type BatchOrder, batchOrder, type PlannedBatch } from "./batch-order.ts";
@@ -105,7 +106,7 @@ class Loader implements BatchLoader {
   readonly #maskGrid: number;
   readonly #order: BatchOrder;
   readonly #renderer: SampleRenderer;
-  readonly #slots: Slots;
+  readonly #gate: ReturnType<typeof createGate>;
   readonly #skipped = new Map<bigint, SkippedSample>();
   /** Batches in the making, in order. */
   #queue: Promise<TrainingBatch>[] = [];
@@ -151,7 +152,7 @@ class Loader implements BatchLoader {
     this.epochSize = this.#order.epochSize;
     const ends = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
     this.#renderer = new SampleRenderer(dataset, cacheBytes, AbortSignal.any(ends));
-    this.#slots = new Slots(parallelSamples);
+    this.#gate = createGate(parallelSamples);
   }
 
   get skipped(): readonly SkippedSample[] {
@@ -231,7 +232,7 @@ class Loader implements BatchLoader {
     const { batchSize } = this.#options;
     const planned = this.#order.batch(number);
     const results = await Promise.allSettled(
-      Array.from({ length: batchSize }, (_, i) => this.#slots.run(() => this.#sample(planned, i))),
+      Array.from({ length: batchSize }, (_, i) => this.#gate(() => this.#sample(planned, i))),
     );
     return this.#join(
       planned.size,
@@ -311,28 +312,6 @@ class Loader implements BatchLoader {
     // Where the glyph encoder is trained, its input goes along.
     const image = cached.glyphs === undefined ? drawn(cached.text) : undefined;
     return { id, text: cached.text, variant, crop: undefined, cached, glyph: image };
-  }
-}
-
-/** Runs at most `limit` pieces of work at a time, in the order they were asked for. */
-class Slots {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(limit: number) {
-    this.#free = limit;
-  }
-
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free++;
-      else next();
-    }
   }
 }
 
