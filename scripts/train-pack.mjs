@@ -1,9 +1,10 @@
 // npm run train:pack -- [--work DIR] [--out DIR] [--documents N] [--seed N] [--set-vae K=V] [--set-unet K=V]
 //                       [--sampling JSON] [--boxes N] [--curve] [--dry-run]
 // Makes the shipped models from nothing but a seed: draws synthetic documents, trains the autoencoder, then the UNet with
-// its glyph encoder on drafts, writes the pack (bfloat16 weights, model cards) and scores it on real receipts where they
-// are at hand; --curve also scores what each checkpoint of the UNet holds (curve.jsonl in the work folder). Run again, it
-// goes on where it was: finished parts are left alone, a training that was stopped resumes from its newest checkpoint.
+// its glyph encoder on drafts, writes the pack (bfloat16 weights, model cards), scores it on real receipts where they are
+// at hand, and draws a contact sheet (sheet.png in the work folder); --curve also scores what each checkpoint of the UNet
+// holds (curve.jsonl there). Run again, it goes on where it was: finished parts are left alone, a training that was
+// stopped resumes from its newest checkpoint.
 import { spawn } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -123,6 +124,7 @@ async function main() {
   );
   const machine = `${cpus().length} cores (${cpus()[0]?.model ?? "unknown"})`;
   writeFileSync(join(out, "README.md"), packCard(out, { documents, seed, seconds, machine, scores }));
+  await run(process.execPath, [join(root, "scripts", "pack-sheet.mjs"), out, join(work, "sheet.png")]);
   if (values.curve) await writeCurve(forUnet);
 }
 
