@@ -91,7 +91,13 @@ async function generate(
   });
   const results: PatchResult[] = [];
   for (const [index, patch] of patches.entries()) {
-    results.push({ id: patch.id, image: await fromCanvas(images[index]!, patch.image, placements[index]!) });
+    const [drawn, at] = [images[index]!, placements[index]!];
+    const { draft } = requests[index]!;
+    const image =
+      draft === undefined
+        ? await fromCanvas(drawn, patch.image, at)
+        : await withChange(drafts![index]!.image, draft, drawn, at);
+    results.push({ id: patch.id, image });
   }
   return results;
 }
@@ -184,4 +190,39 @@ async function fromCanvas(canvas: RasterImage, original: RasterImage, at: Placem
     );
   }
   return resize({ data, width: scaled.width, height: scaled.height }, original.width, original.height);
+}
+
+/** No change, and steps of a level, in the 16 bits that changes are scaled with. */
+const unchanged = 0x8000;
+const levelSteps = 64;
+
+/**
+ * The draft with what the model changed in it. Only the change comes back from the canvas: the draft itself need not lose
+ * what scaling costs.
+ */
+async function withChange(
+  draft: RasterImage,
+  onCanvas: RasterImage,
+  drawn: RasterImage,
+  at: Placement,
+): Promise<RasterImage> {
+  const change = new Uint16Array(at.scaledWidth * at.scaledHeight * 3).fill(unchanged);
+  const [left, right] = [Math.max(0, at.x), Math.min(at.width, at.x + at.scaledWidth)];
+  for (let y = Math.max(0, at.y); y < Math.min(at.height, at.y + at.scaledHeight); y++) {
+    let to = ((y - at.y) * at.scaledWidth + left - at.x) * 3;
+    for (let from = (y * at.width + left) * 3; from < (y * at.width + right) * 3; from++)
+      change[to++] = unchanged + levelSteps * (drawn.data[from]! - onCanvas.data[from]!);
+  }
+  const { width, height } = draft;
+  const scaled = await sharp(change, { raw: { width: at.scaledWidth, height: at.scaledHeight, channels: 3 } })
+    .resize(width, height, { fit: "fill", kernel: "lanczos3" })
+    .toColourspace("rgb16")
+    .raw({ depth: "ushort" })
+    .toBuffer();
+  const data = new Uint8Array(draft.data.length);
+  for (let i = 0; i < data.length; i++) {
+    const value = draft.data[i]! + (scaled.readUInt16LE(i * 2) - unchanged) / levelSteps;
+    data[i] = Math.min(255, Math.max(0, Math.round(value)));
+  }
+  return { data, width, height };
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { cropImage, pasteImage } from "../../src/documents/image.ts";
+import { createClassicalEngine } from "../../src/inpainting/classical-engine.ts";
 import { createDiffusionEngine, place } from "../../src/inpainting/diffusion-engine.ts";
 import { InpaintingPipeline } from "../../src/inpainting/inpainting-pipeline.ts";
 import type { Patch, PatchEngine } from "../../src/inpainting/patch.ts";
@@ -188,6 +189,52 @@ describe("a UNet that takes drafts", () => {
       generate.mockRestore();
       await drafted.close();
       await pipeline.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe("scaling to the canvas", () => {
+  it("costs the draft nothing: only what the model changes goes there and back", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "anonymizer-pack-"));
+    cpSync(models, folder, { recursive: true });
+    const file = join(folder, "unet", "metadata.json");
+    const metadata = JSON.parse(readFileSync(file, "utf8"));
+    writeFileSync(file, JSON.stringify({ ...metadata, inpainting: { maskedFill: "draft" } }));
+    const drafted = await createDiffusionEngine({ models: folder, device: "cpu" });
+    const generate = vi.spyOn(InpaintingPipeline.prototype, "generate");
+    try {
+      // Print of twice the height that the canvas has for it.
+      const image = { data: new Uint8Array(160 * 600 * 3).fill(200), width: 600, height: 160 };
+      pasteImage(image, renderText("Jane Doe", { face: defaultFace, sizePx: 80, background: [200, 200, 200] }), 20, 40);
+      const tall: Patch = {
+        ...{ id: "a", image, pageBox: [0, 0, 600, 160], maskBox: [10, 30, 590, 135], textBox: [20, 40, 580, 120] },
+        ...{ text: "Erik Moe", original: "Jane Doe", seed: 1 },
+      };
+      const classical = createClassicalEngine();
+      const [draft] = await classical.generate([tall]);
+      await classical.close();
+      const withChange = async (change: number): Promise<Uint8Array> => {
+        generate.mockImplementationOnce(async (requests) =>
+          requests.map((request) => ({
+            ...request.draft!,
+            data: request.draft!.data.map((v) => Math.min(255, v + change)),
+          })),
+        );
+        return (await drafted.generate([tall]))[0]!.image.data;
+      };
+      expect(Buffer.from(await withChange(0)).equals(Buffer.from(draft!.image.data))).toBe(true);
+      const lighter = await withChange(10);
+      let most = 0;
+      const [x0, y0, x1, y1] = tall.maskBox;
+      for (let y = y0; y < y1; y++) {
+        for (let i = (y * 600 + x0) * 3; i < (y * 600 + x1) * 3; i++)
+          most = Math.max(most, Math.abs(lighter[i]! - Math.min(255, draft!.image.data[i]! + 10)));
+      }
+      expect(most).toBeLessThanOrEqual(1);
+    } finally {
+      generate.mockRestore();
+      await drafted.close();
       rmSync(folder, { recursive: true });
     }
   });
