@@ -5,9 +5,18 @@
  * word places are not known is taken whole or not at all. Windows over the page's edge are filled with the colour of
  * the paper there; nothing is stretched.
  */
-import sharp from "sharp";
-import { type Box, boxHeight, boxWidth, clipBox, growBox, type Size, uniteBoxes } from "../documents/geometry.ts";
+import {
+  type Box,
+  boxHeight,
+  boxWidth,
+  clipBox,
+  growBox,
+  intersectBoxes,
+  type Size,
+  uniteBoxes,
+} from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
+import { resizeImage } from "../documents/resize.ts";
 import { codedError } from "../errors.ts";
 import { drawTrainingDraft } from "../ink/draft.ts";
 import { createPacer } from "../pacer.ts";
@@ -124,16 +133,31 @@ function place(from: number, to: number, length: number, page: number, random: R
 
 /** Cuts the planned window out of the page and brings it to the crop's size. `drafts`: what a draft is drawn by. */
 export async function renderCrop(page: RasterImage, plan: CropPlan, size: CropSize, drafts?: Random): Promise<Crop> {
-  const image = await resize(cutWindow(page, plan.window), size);
+  const window = cutWindow(page, plan.window);
+  const { data: image } = await resizeImage(window, size.width, size.height);
   const crop = { image, mask: drawMask(plan, size), text: plan.text };
   if (drafts === undefined) return crop;
-  const request = {
-    image: { data: image, width: size.width, height: size.height },
-    mask: maskBox(plan, size),
-    textBox: clipBox(textInCrop(plan, size), size),
-    text: plan.text,
-  };
-  return { ...crop, draft: await drawTrainingDraft(request, drafts, createPacer(undefined)) };
+  // Drawn on the page's own pixels and scaled with them, as at work.
+  const mask = maskInWindow(plan, size);
+  const [left, top] = plan.window;
+  const [x0, y0, x1, y1] = plan.textBox;
+  const textBox = intersectBoxes([x0 - left, y0 - top, x1 - left, y1 - top], mask);
+  const request = { image: window, mask, textBox, text: plan.text };
+  const drawn = await drawTrainingDraft(request, drafts, createPacer(undefined));
+  const draft = Uint8Array.from(image);
+  const scaled = await resizeImage({ ...window, data: drawn }, size.width, size.height);
+  // Scaling carries over the mask's edge.
+  for (const [i, masked] of crop.mask.entries())
+    if (masked === 1) for (let at = 3 * i; at < 3 * i + 3; at++) draft[at] = scaled.data[at]!;
+  return { ...crop, draft };
+}
+
+/** The pixels of the window that lie under the mask as a whole. */
+function maskInWindow(plan: CropPlan, size: CropSize): Box {
+  const [x0, y0, x1, y1] = maskBox(plan, size);
+  const scaleX = boxWidth(plan.window) / size.width;
+  const scaleY = boxHeight(plan.window) / size.height;
+  return [Math.ceil(x0 * scaleX), Math.ceil(y0 * scaleY), Math.floor(x1 * scaleX), Math.floor(y1 * scaleY)];
 }
 
 /** The window's pixels; what lies beyond the page has the paper's colour at that edge. */
@@ -177,16 +201,6 @@ function edgeColour(page: RasterImage, window: Box): [number, number, number] {
     if (window[2] > page.width) add(page.width - 1, y);
   }
   return channels.map((values) => values.sort((a, b) => a - b)[values.length >> 1]!) as [number, number, number];
-}
-
-async function resize(cut: RasterImage, size: Size): Promise<Uint8Array> {
-  if (cut.width === size.width && cut.height === size.height) return cut.data;
-  // Lanczos averages over the area when it makes smaller; cubic rings less when it enlarges.
-  const kernel = cut.width > size.width ? "lanczos3" : "cubic";
-  return sharp(cut.data, { raw: { width: cut.width, height: cut.height, channels: 3 } })
-    .resize(size.width, size.height, { fit: "fill", kernel })
-    .raw()
-    .toBuffer();
 }
 
 function textInCrop({ window, textBox }: CropPlan, size: Size): Box {

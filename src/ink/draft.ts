@@ -3,8 +3,8 @@
  * old one was. What a UNet with `masked_fill: draft` gets in the place of a hole, so that it has to restyle and blend a
  * text, not to spell it.
  *
- * For training the text is the true one. Most drafts are what `reprint.ts` makes of it, as at work, but with a handful of
- * typefaces to choose from, so that the right one is often missing; the others are wrong on purpose: typeface, weight,
+ * For training the text is the true one. Most drafts are what `reprint.ts` makes of it, as at work, but with only some
+ * typefaces to choose from, so that the right one may be missing; a few are wrong on purpose: typeface, weight,
  * size, place, colour and softness differ from the print. So the model learns to correct a draft and to keep its letters.
  */
 import { type Box, boxHeight, boxWidth, clipBox, growBox, roundOut } from "../documents/geometry.ts";
@@ -19,13 +19,12 @@ import { blurPlane, type Plane } from "./planes.ts";
 import { measurePrint, paintPrint } from "./reprint.ts";
 
 /** Raise it when the same arguments give another drawing: what was made with the old ones is made anew. */
-export const draftVersion = 2;
+export const draftVersion = 3;
 
 /** Share of drafts that are wrong on purpose. */
-const wrongShare = 0.25;
-/** Typefaces that a fitted draft chooses from. */
-const fewestFaces = 2;
-const mostFaces = 10;
+const wrongShare = 0.06;
+/** Least typefaces that a fitted draft chooses from. With fewer, drafts would be worse than they are at work. */
+const fewestFaces = 8;
 
 export interface DraftRequest {
   readonly image: RasterImage;
@@ -41,7 +40,7 @@ export interface DraftRequest {
 export async function drawTrainingDraft(request: DraftRequest, random: Random, pacer: Pacer): Promise<Uint8Array> {
   if (random.chance(wrongShare)) return drawWrongDraft(request, random);
   const { image, mask, textBox, text } = request;
-  const faces = random.shuffled(fontFaces).slice(0, random.int(fewestFaces, mostFaces));
+  const faces = random.shuffled(fontFaces).slice(0, random.int(fewestFaces, fontFaces.length));
   const print = { image, maskBox: mask, textBox: roundOut(textBox), text, original: text, seed: random.uint32() };
   return paintPrint(await measurePrint(print, pacer, faces), pacer);
 }

@@ -2,6 +2,7 @@
 import sharp from "sharp";
 import { boxHeight } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
+import { resizeImage, scalingKernel } from "../documents/resize.ts";
 import { throwIfAborted } from "../errors.ts";
 import type { Sampling } from "../models/sampling.ts";
 import { createClassicalEngine } from "./classical-engine.ts";
@@ -138,19 +139,9 @@ export function place(
   };
 }
 
-async function resize(image: RasterImage, width: number, height: number): Promise<RasterImage> {
-  if (image.width === width && image.height === height) return image;
-  const data = await sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } })
-    .resize(width, height, { fit: "fill", kernel: "lanczos3" })
-    .removeAlpha()
-    .raw()
-    .toBuffer();
-  return { data, width, height };
-}
-
 /** The scaled patch on the canvas; what it does not reach repeats its nearest pixel. */
 async function toCanvas(image: RasterImage, at: Placement): Promise<RasterImage> {
-  const scaled = await resize(image, at.scaledWidth, at.scaledHeight);
+  const scaled = await resizeImage(image, at.scaledWidth, at.scaledHeight);
   const data = new Uint8Array(at.width * at.height * 3);
   for (let y = 0; y < at.height; y++) {
     const fromY = Math.min(scaled.height - 1, Math.max(0, y - at.y));
@@ -178,7 +169,7 @@ function canvasMask(patch: Patch, at: Placement): Uint8Array {
 
 /** The canvas back in patch pixels; where the canvas did not reach, the patch's own pixels stay. */
 async function fromCanvas(canvas: RasterImage, original: RasterImage, at: Placement): Promise<RasterImage> {
-  const scaled = await resize(original, at.scaledWidth, at.scaledHeight);
+  const scaled = await resizeImage(original, at.scaledWidth, at.scaledHeight);
   const data = Uint8Array.from(scaled.data);
   for (let y = Math.max(0, at.y); y < Math.min(at.height, at.y + scaled.height); y++) {
     const left = Math.max(0, at.x);
@@ -189,7 +180,7 @@ async function fromCanvas(canvas: RasterImage, original: RasterImage, at: Placem
       ((y - at.y) * scaled.width + left - at.x) * 3,
     );
   }
-  return resize({ data, width: scaled.width, height: scaled.height }, original.width, original.height);
+  return resizeImage({ data, width: scaled.width, height: scaled.height }, original.width, original.height);
 }
 
 /** No change, and steps of a level, in the 16 bits that changes are scaled with. */
@@ -215,7 +206,7 @@ async function withChange(
   }
   const { width, height } = draft;
   const scaled = await sharp(change, { raw: { width: at.scaledWidth, height: at.scaledHeight, channels: 3 } })
-    .resize(width, height, { fit: "fill", kernel: "lanczos3" })
+    .resize(width, height, { fit: "fill", kernel: scalingKernel(at.scaledWidth, width) })
     .toColourspace("rgb16")
     .raw({ depth: "ushort" })
     .toBuffer();
