@@ -19,12 +19,12 @@ import { blurPlane, type Plane } from "./planes.ts";
 import { measurePrint, paintPrint } from "./reprint.ts";
 
 /** Raise it when the same arguments give another drawing: what was made with the old ones is made anew. */
-export const draftVersion = 3;
+export const draftVersion = 4;
 
 /** Share of drafts that are wrong on purpose. */
-const wrongShare = 0.06;
+const wrongShare = 0.03;
 /** Least typefaces that a fitted draft chooses from. With fewer, drafts would be worse than they are at work. */
-const fewestFaces = 8;
+const fewestFaces = 14;
 
 export interface DraftRequest {
   readonly image: RasterImage;
