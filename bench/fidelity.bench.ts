@@ -220,7 +220,7 @@ function typeOf({ text, field }: { readonly text: string; readonly field?: strin
   return (text.match(/\d/g)?.length ?? 0) >= 3 ? "id_number" : "company";
 }
 
-const entityOf = (box: Box, text: string, type: EntityType, id: string): Entity => ({
+export const entityOf = (box: Box, text: string, type: EntityType, id: string): Entity => ({
   id,
   type,
   page: 0,
@@ -235,7 +235,11 @@ const entityOf = (box: Box, text: string, type: EntityType, id: string): Entity 
 });
 
 /** A copy of the page on which every sample is drawn again. */
-async function repaint(page: Page, engine: PatchEngine, what: "text" | "fake"): Promise<RasterImage> {
+export async function repaint(
+  page: Pick<Page, "image" | "samples" | "others">,
+  engine: PatchEngine,
+  what: "text" | "fake",
+): Promise<RasterImage> {
   const patches: Patch[] = page.samples.map((sample) => {
     const others = [...page.samples.filter((other) => other !== sample).map(({ box }) => box), ...page.others];
     const entity = entityOf(sample.box, sample.text, "company", sample.id);

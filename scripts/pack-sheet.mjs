@@ -1,7 +1,6 @@
 // node scripts/pack-sheet.mjs PACK OUT.png [--pieces N] [--seed N]
 // A contact sheet of what a pack draws: pieces of synthetic documents it was not trained on, as printed (left) and with
 // one line replaced by an invented one (right). Beside each piece a mark says at which height the line stands.
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import sharp from "sharp";
 import { bundle } from "./bundle.mjs";
@@ -18,8 +17,8 @@ const gap = 10;
 const margin = 14;
 
 const { parts } = await bundle("pack-sheet", { parts: "scripts/pack-sheet-parts.ts" });
-const { createDiffusionEngine, createPseudonymizer, DocumentSynthesizer, extractPatch, pastePatch, copyImage } =
-  await import(parts);
+const { createDiffusionEngine, createPseudonymizer, DocumentSynthesizer, entityOf, repaint } = await import(parts);
+const pseudonymizer = createPseudonymizer({ key: "contact sheet" });
 
 /** Pieces with a line of personal data in the middle, from many documents. */
 async function choose(count) {
@@ -41,19 +40,16 @@ async function choose(count) {
   return pieces;
 }
 
-async function repaint(engine, { image, regions, line }) {
-  const pseudonymizer = createPseudonymizer({ key: "contact sheet" });
-  const entity = {
-    ...{ id: "e", type: line.entity, page: 0, line: 0, words: [0, 1], span: [0, line.text.length], text: line.text },
-    ...{ box: line.box, score: 1, recognizer: "sheet", reason: "label" },
-  };
+/** The piece's page with its line replaced. */
+async function replaceLine(engine, { image, regions, line }) {
+  const entity = entityOf(line.box, line.text, line.entity, "e");
   const [{ fake }] = await pseudonymizer.replace([entity], { pageTexts: regions.map(({ text }) => text ?? "") });
   const others = regions.filter((region) => region !== line).map(({ box }) => box);
-  const patch = extractPatch(image, { entity, fake }, { others });
-  const [result] = await engine.generate([patch]);
-  const painted = copyImage(image);
-  pastePatch(painted, patch, result);
-  return painted;
+  return repaint(
+    { image, samples: [{ page: 0, id: "e", box: line.box, text: line.text, fake }], others },
+    engine,
+    "fake",
+  );
 }
 
 async function cut(image, [x0, y0, x1, y1]) {
@@ -73,7 +69,7 @@ const layers = [];
 const pieces = await choose(Number(values.pieces));
 for (const [row, chosen] of pieces.entries()) {
   const top = gap + row * (piece.height + gap);
-  const painted = await repaint(engine, chosen);
+  const painted = await replaceLine(engine, chosen);
   for (const [column, image] of [chosen.image, painted].entries()) {
     const { png, from, to } = await cut(image, chosen.line.box);
     const left = margin + column * (piece.width + margin);
@@ -95,4 +91,4 @@ await sharp({
   .composite(layers)
   .png({ palette: true, colours: 128 })
   .toFile(out);
-console.log(`${join(out)}: ${pieces.length} pieces`);
+console.log(`${out}: ${pieces.length} pieces`);

@@ -2,7 +2,7 @@
 import { codedError } from "./errors.ts";
 
 /** "r2" of "r2://bucket/name"; undefined for what is no address. */
-export const schemeOf = (value: unknown): string | undefined =>
+const schemeOf = (value: unknown): string | undefined =>
   typeof value === "string" ? /^([a-z][a-z0-9+.-]*):\/\//i.exec(value)?.[1] : undefined;
 
 /** Whether a value is meant as an address, of whatever kind. */

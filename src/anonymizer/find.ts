@@ -2,6 +2,7 @@
 
 import type { Detector } from "../detection/detector.ts";
 import type { Entity } from "../detection/entity.ts";
+import { spansOverlap } from "../detection/lines.ts";
 import type { OcrPage } from "../detection/ocr.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
 import type { Pseudonymizer } from "../replacement/pseudonyms.ts";
@@ -30,7 +31,7 @@ export async function findEntities(
   const { printed = [] } = options;
   const entities: Entity[] = [...printed];
   const isFree = ({ page, line, span }: Entity): boolean =>
-    printed.every((p) => p.page !== page || p.line !== line || p.span[1] <= span[0] || span[1] <= p.span[0]);
+    !printed.some((p) => p.page === page && p.line === line && spansOverlap(p.span, span));
   for (const [index, reading] of readings.entries()) {
     throwIfAborted(options.signal);
     entities.push(...(await detector.detect(reading, index)).filter(isFree));
@@ -52,14 +53,13 @@ export async function invent(
   const parts = found.again.filter((same) => !same.whole).map((same) => same.entity);
   const replacements = await pseudonymizer.replace([...found.entities, ...parts, ...others], { pageTexts, signal });
   const fakes = new Map(replacements.map(({ entity, fake }) => [entity.id, fake]));
-  const copies = found.again.filter((same) => same.whole);
-  for (const same of copies) fakes.set(same.entity.id, fakeOf(fakes, same.of.id));
   for (const same of found.again) {
-    const fake = same.words && partOfFake(fakeOf(fakes, same.of.id), same);
+    const whole = fakeOf(fakes, same.of.id);
+    const fake = same.whole ? whole : partOfFake(whole, same);
     if (fake !== undefined) fakes.set(same.entity.id, fake);
   }
-  const entities = [...replacements.map(({ entity }) => entity), ...copies.map(({ entity }) => entity)];
-  return entities.map((entity) => ({ entity, fake: fakeOf(fakes, entity.id) }));
+  const copies = found.again.filter((same) => same.whole);
+  return [...replacements, ...copies].map(({ entity }) => ({ entity, fake: fakeOf(fakes, entity.id) }));
 }
 
 function fakeOf(fakes: ReadonlyMap<string, string>, id: string): string {

@@ -7,7 +7,7 @@ import type { Entity } from "../detection/entity.ts";
 import { inItemTable } from "../detection/item-table.ts";
 import { isLabelText } from "../detection/label-dictionary.ts";
 import { layoutOf } from "../detection/layout.ts";
-import { spanBox, wordRange } from "../detection/lines.ts";
+import { spanBox, spansOverlap, wordRange } from "../detection/lines.ts";
 import type { OcrPage } from "../detection/ocr.ts";
 import { inCaseOf } from "../replacement/letters.ts";
 import { plain } from "../replacement/normalise.ts";
@@ -86,19 +86,19 @@ export function findNameParts(entities: readonly Entity[], readings: readonly Oc
       const line = reading.lines[segment.line]!;
       return runsIn(segment.text, parts).flatMap(({ span: [from, to], known: { of, part } }): SameValue[] => {
         const span = [segment.span[0] + from, segment.span[0] + to] as const;
-        if (taken.some((e) => e.line === segment.line && e.span[0] < span[1] && span[0] < e.span[1])) return [];
-        const text = line.text.slice(...span);
+        if (taken.some((e) => e.line === segment.line && spansOverlap(e.span, span))) return [];
         const entity: Entity = {
-          ...{
-            id: `p${page}-n${count++}`,
-            type: of.type,
-            page,
-            line: segment.line,
-            words: wordRange(line, span),
-            span,
-          },
-          ...{ text, box: spanBox(line, span), score: of.score },
-          ...{ recognizer: "same-value", reason: "part of a name that stands elsewhere" },
+          id: `p${page}-n${count++}`,
+          type: of.type,
+          page,
+          line: segment.line,
+          words: wordRange(line, span),
+          span,
+          text: line.text.slice(...span),
+          box: spanBox(line, span),
+          score: of.score,
+          recognizer: "same-value",
+          reason: "part of a name that stands elsewhere",
         };
         return [{ entity, of, whole: false, words: part.words }];
       });
@@ -138,9 +138,7 @@ export function partOfFake(fake: string, { of, words, entity }: SameValue): stri
   const part = all.slice(...words);
   const printed = valueWords(entity.text);
   const inCapitals = (text: string): boolean => text === text.toUpperCase();
-  if (inCapitals(of.text) !== inCapitals(entity.text) && printed.length === part.length)
-    part.forEach((word, i) => {
-      part[i] = inCaseOf(word, printed[i]!);
-    });
-  return part.join(" ").replace(/,$/, "");
+  const otherCase = inCapitals(of.text) !== inCapitals(entity.text) && printed.length === part.length;
+  const written = otherCase ? part.map((word, i) => inCaseOf(word, printed[i]!)) : part;
+  return written.join(" ").replace(/,$/, "");
 }

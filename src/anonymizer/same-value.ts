@@ -3,7 +3,7 @@
  * footer. What the leak search finds in untouched text becomes an entity of its own with the same invented value.
  */
 import type { Entity } from "../detection/entity.ts";
-import { spanBox } from "../detection/lines.ts";
+import { spanBox, spansOverlap } from "../detection/lines.ts";
 import type { OcrPage } from "../detection/ocr.ts";
 import { type Occurrence, searchLeaks } from "../verification/leak-search.ts";
 import type { PaintedRegion } from "../verification/painted.ts";
@@ -55,8 +55,7 @@ export function toSameValues(
       const line = readings[occurrence.page]!.lines[part.line]!;
       const text = line.text.slice(part.span[0], part.span[1]);
       const clash = used.some(
-        (u) =>
-          u.page === occurrence.page && u.line === part.line && u.span[0] < part.span[1] && part.span[0] < u.span[1],
+        (u) => u.page === occurrence.page && u.line === part.line && spansOverlap(u.span, part.span),
       );
       // A value over several lines that ends inside a word there ends before it: "DOMINO'S" above "PLEASE".
       const cut = occurrence.parts.length > 1 && !wholeWords(line.text, part.span);

@@ -15,7 +15,7 @@ import {
   type Size,
   uniteBoxes,
 } from "../documents/geometry.ts";
-import type { RasterImage } from "../documents/image.ts";
+import { copyImage, cropImage, pasteImage, type RasterImage } from "../documents/image.ts";
 import { resizeImage } from "../documents/resize.ts";
 import { codedError } from "../errors.ts";
 import { drawTrainingDraft } from "../ink/draft.ts";
@@ -134,27 +134,26 @@ function place(from: number, to: number, length: number, page: number, random: R
 /** Cuts the planned window out of the page and brings it to the crop's size. `drafts`: what a draft is drawn by. */
 export async function renderCrop(page: RasterImage, plan: CropPlan, size: CropSize, drafts?: Random): Promise<Crop> {
   const window = cutWindow(page, plan.window);
-  const { data: image } = await resizeImage(window, size.width, size.height);
-  const crop = { image, mask: drawMask(plan, size), text: plan.text };
+  const image = await resizeImage(window, size.width, size.height);
+  const crop = { image: image.data, mask: drawMask(plan, size), text: plan.text };
   if (drafts === undefined) return crop;
   // Drawn on the page's own pixels and scaled with them, as at work.
-  const mask = maskInWindow(plan, size);
+  const masked = maskBox(plan, size);
+  const mask = inWindow(masked, plan, size);
   const [left, top] = plan.window;
   const [x0, y0, x1, y1] = plan.textBox;
   const textBox = intersectBoxes([x0 - left, y0 - top, x1 - left, y1 - top], mask);
   const request = { image: window, mask, textBox, text: plan.text };
   const drawn = await drawTrainingDraft(request, drafts, createPacer(undefined));
-  const draft = Uint8Array.from(image);
   const scaled = await resizeImage({ ...window, data: drawn }, size.width, size.height);
   // Scaling carries over the mask's edge.
-  for (const [i, masked] of crop.mask.entries())
-    if (masked === 1) for (let at = 3 * i; at < 3 * i + 3; at++) draft[at] = scaled.data[at]!;
-  return { ...crop, draft };
+  const draft = copyImage(image);
+  pasteImage(draft, cropImage(scaled, masked), masked[0], masked[1]);
+  return { ...crop, draft: draft.data };
 }
 
-/** The pixels of the window that lie under the mask as a whole. */
-function maskInWindow(plan: CropPlan, size: CropSize): Box {
-  const [x0, y0, x1, y1] = maskBox(plan, size);
+/** The pixels of the window that lie as a whole under a box of the crop. */
+function inWindow([x0, y0, x1, y1]: Box, plan: CropPlan, size: Size): Box {
   const scaleX = boxWidth(plan.window) / size.width;
   const scaleY = boxHeight(plan.window) / size.height;
   return [Math.ceil(x0 * scaleX), Math.ceil(y0 * scaleY), Math.floor(x1 * scaleX), Math.floor(y1 * scaleY)];

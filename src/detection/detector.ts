@@ -15,7 +15,7 @@ import {
 } from "./entity.ts";
 import { labelledSegments, prepareLabels } from "./labels.ts";
 import { prepareLayout } from "./layout.ts";
-import { spanBox, wordRange, wordSpans } from "./lines.ts";
+import { spanBox, spansOverlap, wordRange, wordSpans } from "./lines.ts";
 import type { OcrPage } from "./ocr.ts";
 import { zoneFinder } from "./page-zones.ts";
 import { addressRecognizer } from "./recognizers/address.ts";
@@ -213,7 +213,7 @@ function findDenied(page: OcrPage, { text, type }: { readonly text: string; read
     }
     const taken: Named[] = [];
     for (const { span } of hits.sort((a, b) => a.errors - b.errors)) {
-      if (taken.some((other) => other.span[0] < span[1] && span[0] < other.span[1])) continue;
+      if (taken.some((other) => spansOverlap(other.span, span))) continue;
       taken.push({ type, line: index, span, score: 1, reason: "deny list", recognizer: "deny" });
     }
     return taken;

@@ -80,6 +80,10 @@ export function wordSpans(line: OcrLine): [start: number, end: number][] {
   });
 }
 
+/** Whether two ranges of characters of one line share some. */
+export const spansOverlap = (a: readonly [number, number], b: readonly [number, number]): boolean =>
+  a[0] < b[1] && b[0] < a[1];
+
 /** The words that a character range touches, end exclusive. Throws ERR_INVALID_ARGUMENT when it touches none. */
 export function wordRange(line: OcrLine, span: readonly [number, number]): [start: number, end: number] {
   const touched = [...wordSpans(line).entries()].filter(([, [start, end]]) => start < span[1] && end > span[0]);

@@ -3,7 +3,7 @@
  * typeface that matches the old one best, and gets its ink's colour, weight, softness and grain.
  */
 import { type Box, clipBox, roundOut } from "../documents/geometry.ts";
-import type { RasterImage } from "../documents/image.ts";
+import { copyImage, type RasterImage } from "../documents/image.ts";
 import { inSlices, type Pacer } from "../pacer.ts";
 import { Random } from "../random/random.ts";
 import { defaultFace, type FontFace, fontFaces } from "../rendering/fonts.ts";
@@ -85,7 +85,7 @@ export async function paintPrint(
   const { image, maskBox, text, original } = request;
   const random = new Random("patch", request.seed);
   const paper = await paintPaper(image, analysis, factor, maskBox, lines, random, pacer);
-  const data = Uint8Array.from(image.data); // a Buffer's slice is no copy
+  const { data } = copyImage(image);
   if (text.trim() !== "") {
     // Nothing is known about a text that could not be read: the new one stands in for its shape.
     const model = original.trim() || text;

@@ -171,16 +171,20 @@ function canvasMask(patch: Patch, at: Placement): Uint8Array {
 async function fromCanvas(canvas: RasterImage, original: RasterImage, at: Placement): Promise<RasterImage> {
   const scaled = await resizeImage(original, at.scaledWidth, at.scaledHeight);
   const data = Uint8Array.from(scaled.data);
-  for (let y = Math.max(0, at.y); y < Math.min(at.height, at.y + scaled.height); y++) {
-    const left = Math.max(0, at.x);
-    const right = Math.min(at.width, at.x + scaled.width);
-    if (right <= left) continue;
-    data.set(
-      canvas.data.subarray((y * at.width + left) * 3, (y * at.width + right) * 3),
-      ((y - at.y) * scaled.width + left - at.x) * 3,
-    );
-  }
+  for (const { from, to, length } of sharedRows(at)) data.set(canvas.data.subarray(from, from + length), to);
   return resizeImage({ data, width: scaled.width, height: scaled.height }, original.width, original.height);
+}
+
+/** What canvas and scaled patch share, row by row: where it begins on each, and how many bytes it has. */
+function* sharedRows(
+  at: Placement,
+): Generator<{ readonly from: number; readonly to: number; readonly length: number }> {
+  const left = Math.max(0, at.x);
+  const right = Math.min(at.width, at.x + at.scaledWidth);
+  if (right <= left) return;
+  const length = (right - left) * 3;
+  for (let y = Math.max(0, at.y); y < Math.min(at.height, at.y + at.scaledHeight); y++)
+    yield { from: (y * at.width + left) * 3, to: ((y - at.y) * at.scaledWidth + left - at.x) * 3, length };
 }
 
 /** No change, and steps of a level, in the 16 bits that changes are scaled with. */
@@ -198,11 +202,9 @@ async function withChange(
   at: Placement,
 ): Promise<RasterImage> {
   const change = new Uint16Array(at.scaledWidth * at.scaledHeight * 3).fill(unchanged);
-  const [left, right] = [Math.max(0, at.x), Math.min(at.width, at.x + at.scaledWidth)];
-  for (let y = Math.max(0, at.y); y < Math.min(at.height, at.y + at.scaledHeight); y++) {
-    let to = ((y - at.y) * at.scaledWidth + left - at.x) * 3;
-    for (let from = (y * at.width + left) * 3; from < (y * at.width + right) * 3; from++)
-      change[to++] = unchanged + levelSteps * (drawn.data[from]! - onCanvas.data[from]!);
+  for (const { from, to, length } of sharedRows(at)) {
+    for (let i = 0; i < length; i++)
+      change[to + i] = unchanged + levelSteps * (drawn.data[from + i]! - onCanvas.data[from + i]!);
   }
   const { width, height } = draft;
   const scaled = await sharp(change, { raw: { width: at.scaledWidth, height: at.scaledHeight, channels: 3 } })

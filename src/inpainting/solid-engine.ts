@@ -1,4 +1,5 @@
 /** Covers the old text with one colour: the last resort where no drawing could be proven. */
+import { copyImage } from "../documents/image.ts";
 import { codedError } from "../errors.ts";
 import { createPacer } from "../pacer.ts";
 import type { Patch, PatchEngine, PatchResult } from "./patch.ts";
@@ -31,7 +32,7 @@ export function createSolidEngine({ colour = [0, 0, 0] }: SolidEngineOptions = {
 }
 
 function cover({ id, image, maskBox }: Patch, colour: readonly [number, number, number]): PatchResult {
-  const data = Uint8Array.from(image.data);
+  const { data } = copyImage(image);
   const [x0, y0, x1, y1] = maskBox;
   for (let y = y0; y < y1; y++) {
     for (let x = x0; x < x1; x++) data.set(colour, (y * image.width + x) * 3);

@@ -3,6 +3,7 @@ import type { AdversarialOptions, ModelFiles, NativeTrainerOptions, UnetLossOpti
 import type { TrainerConfig, UNetTrainerConfig, VAETrainerConfig } from "../config/training-config.ts";
 import { type ModelFolder, numberOf, stagedFiles } from "../models/model-folder.ts";
 import { alphaOf, loraLayers } from "./adapter-plan.ts";
+import { trainSteps } from "./spread-timesteps.ts";
 import { type TrainingModels, textProjection } from "./training-plan.ts";
 
 export function nativeOptions(config: TrainerConfig, models: TrainingModels, device: string): NativeTrainerOptions {
@@ -86,8 +87,6 @@ export function nativeOptions(config: TrainerConfig, models: TrainingModels, dev
     },
   };
 }
-
-const trainSteps = 1000;
 
 /** Which timesteps a strategy means. */
 function timestepBias({

@@ -2,7 +2,7 @@
 import type { HostTensor } from "../addon/native-types.ts";
 
 /** Training timesteps of the noise schedule. */
-const trainSteps = 1000;
+export const trainSteps = 1000;
 const goldenRatio = (Math.sqrt(5) - 1) / 2;
 
 /**

@@ -2,6 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { NativeBinding, NativeTrainer } from "../addon/native-types.ts";
+import { refuseAddress } from "../addresses.ts";
 import { readWorld, type World } from "../config/torchrun-environment.ts";
 import type { TrainerConfig } from "../config/training-config.ts";
 import type { TrainingBatch } from "../datasets/batch.ts";
@@ -488,6 +489,13 @@ export abstract class Trainer {
 
   protected checkOpen(): void {
     this.#check();
+  }
+
+  /** The folder that `method` writes models to. @throws ERR_CLOSED; ERR_OUTPUT for an address. */
+  protected exportFolderOf(dir: string, method: string): string {
+    this.checkOpen();
+    refuseAddress(dir, method, "ERR_OUTPUT");
+    return resolve(dir);
   }
 
   #check(): void {

@@ -1,7 +1,6 @@
 /** Trains the inpainting UNet. */
 import { copyFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { refuseAddress } from "../addresses.ts";
+import { join } from "node:path";
 import { loadConfig } from "../config/load-config.ts";
 import type { UNetTrainerConfig, UNetTrainerConfigInput } from "../config/training-config.ts";
 import type { InpaintingFacts } from "../models/inpainting-facts.ts";
@@ -34,9 +33,7 @@ export class UNetTrainer extends Trainer {
    * looks for it. Of a run with `lora`: the adapter's folder, and with `merged` the UNet with the adapter added below it.
    */
   async exportModel(dir: string, options: ExportOptions = {}): Promise<void> {
-    this.checkOpen();
-    refuseAddress(dir, "exportModel", "ERR_OUTPUT");
-    const folder = resolve(dir);
+    const folder = this.exportFolderOf(dir, "exportModel");
     const { adapter } = this.parts.run.plan;
     if (adapter === undefined) return this.#export(folder);
     await this.exportAdapterFolder(folder, adapter);
@@ -48,10 +45,8 @@ export class UNetTrainer extends Trainer {
    * `lora` the UNet has the adapter added, and `adapter` holds it on its own.
    */
   async exportPipeline(dir: string): Promise<void> {
-    this.checkOpen();
-    refuseAddress(dir, "exportPipeline", "ERR_OUTPUT");
+    const folder = this.exportFolderOf(dir, "exportPipeline");
     const { models, run } = this.parts;
-    const folder = resolve(dir);
     const adapter = join(folder, "adapter");
     if (run.plan.adapter !== undefined) await this.exportAdapterFolder(adapter, run.plan.adapter);
     await this.#export(join(folder, "unet"), {

@@ -1,6 +1,5 @@
 /** Trains an AutoencoderKL. */
-import { join, resolve } from "node:path";
-import { refuseAddress } from "../addresses.ts";
+import { join } from "node:path";
 import { loadConfig } from "../config/load-config.ts";
 import type { VAETrainerConfigInput } from "../config/training-config.ts";
 import { mergedFolder, writeMerged } from "./adapter-export.ts";
@@ -44,10 +43,8 @@ export class VAETrainer extends Trainer {
    * `lora`: the adapter's folder, and with `merged` such a model folder below it.
    */
   override async exportModel(dir: string, options: ExportOptions = {}): Promise<void> {
-    this.checkOpen();
-    refuseAddress(dir, "exportModel", "ERR_OUTPUT");
+    const folder = this.exportFolderOf(dir, "exportModel");
     const { run, models } = this.parts;
-    const folder = resolve(dir);
     if (run.plan.adapter === undefined) {
       return this.#exportFolder(folder, (files) => run.native.exportWeights(files, run.config.ema_decay > 0));
     }

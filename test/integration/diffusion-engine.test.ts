@@ -33,6 +33,17 @@ const patch = (id: string, x: number, width: number, seed = 1): Patch => {
   };
 };
 
+/** A copy of the pack whose UNet says this of itself, and what lets it say something else. */
+function packWith(inpainting: object) {
+  const folder = mkdtempSync(join(tmpdir(), "anonymizer-pack-"));
+  cpSync(models, folder, { recursive: true });
+  const file = join(folder, "unet", "metadata.json");
+  const metadata = JSON.parse(readFileSync(file, "utf8"));
+  const set = (said: object): void => writeFileSync(file, JSON.stringify({ ...metadata, inpainting: said }));
+  set(inpainting);
+  return { folder, set };
+}
+
 beforeAll(async () => {
   models = mkdtempSync(join(tmpdir(), "anonymizer-pack-"));
   writeTinyPack(models);
@@ -148,11 +159,7 @@ describe("what is computed", () => {
 
 describe("a UNet that takes drafts", () => {
   it("gets what the classical engine drew, and its result follows the draft", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "anonymizer-pack-"));
-    cpSync(models, folder, { recursive: true });
-    const file = join(folder, "unet", "metadata.json");
-    const metadata = JSON.parse(readFileSync(file, "utf8"));
-    writeFileSync(file, JSON.stringify({ ...metadata, inpainting: { maskedFill: "draft" } }));
+    const { folder } = packWith({ maskedFill: "draft" });
     const generate = vi.spyOn(InpaintingPipeline.prototype, "generate");
     const drafted = await createDiffusionEngine({ models: folder, device: "cpu", sampling: { steps: 2 } });
     const pipeline = await InpaintingPipeline.create({ models: folder, device: "cpu" });
@@ -196,11 +203,7 @@ describe("a UNet that takes drafts", () => {
 
 describe("scaling to the canvas", () => {
   it("costs the draft nothing: only what the model changes goes there and back", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "anonymizer-pack-"));
-    cpSync(models, folder, { recursive: true });
-    const file = join(folder, "unet", "metadata.json");
-    const metadata = JSON.parse(readFileSync(file, "utf8"));
-    writeFileSync(file, JSON.stringify({ ...metadata, inpainting: { maskedFill: "draft" } }));
+    const { folder } = packWith({ maskedFill: "draft" });
     const drafted = await createDiffusionEngine({ models: folder, device: "cpu" });
     const generate = vi.spyOn(InpaintingPipeline.prototype, "generate");
     try {
@@ -242,13 +245,9 @@ describe("scaling to the canvas", () => {
 
 describe("the pipeline", () => {
   it("samples as the UNet's metadata recommends, unless told otherwise", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "anonymizer-pack-"));
-    cpSync(models, folder, { recursive: true });
-    const file = join(folder, "unet", "metadata.json");
-    const metadata = JSON.parse(readFileSync(file, "utf8"));
-    const recommend = (sampling: object): void =>
-      writeFileSync(file, JSON.stringify({ ...metadata, inpainting: { sampling } }));
-    recommend({ sampler: "dpmpp_2m", steps: 3, strength: 0.7, timestepSpacing: "trailing" });
+    const { folder, set } = packWith({
+      sampling: { sampler: "dpmpp_2m", steps: 3, strength: 0.7, timestepSpacing: "trailing" },
+    });
     const engine = await createDiffusionEngine({ models: folder, device: "cpu", sampling: { steps: 2 } });
     const advised = await InpaintingPipeline.create({ models: folder, device: "cpu" });
     const plain = await InpaintingPipeline.create({ models, device: "cpu" });
@@ -270,7 +269,7 @@ describe("the pipeline", () => {
       expect(Buffer.from(asRecommended!.data).equals(Buffer.from(asAsked!.data))).toBe(true);
       const [other] = await advised.generate([request], { strength: 1 });
       expect(Buffer.from(other!.data).equals(Buffer.from(asAsked!.data))).toBe(false);
-      recommend({ steps: 0 });
+      set({ sampling: { steps: 0 } });
       await expect(InpaintingPipeline.create({ models: folder })).rejects.toMatchObject({ code: "ERR_MODEL_GRAPH" });
     } finally {
       for (const part of [engine, advised, plain]) await part.close();
@@ -279,11 +278,7 @@ describe("the pipeline", () => {
   });
 
   it("refuses a UNet that was trained with another VAE, and one without its projection", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "anonymizer-pack-"));
-    cpSync(models, folder, { recursive: true });
-    const file = join(folder, "unet", "metadata.json");
-    const metadata = JSON.parse(readFileSync(file, "utf8"));
-    writeFileSync(file, JSON.stringify({ ...metadata, inpainting: { vaeWeightsSha256: "0".repeat(64) } }));
+    const { folder } = packWith({ vaeWeightsSha256: "0".repeat(64) });
     await expect(InpaintingPipeline.create({ models: folder })).rejects.toMatchObject({ code: "ERR_MODEL_HASH" });
     rmSync(folder, { recursive: true });
     await expect(InpaintingPipeline.create({ models: join(root, "models", "tiny") })).rejects.toMatchObject({

@@ -3,6 +3,7 @@ import { isCompanyLike } from "../company-words.ts";
 import type { Finding } from "../entity.ts";
 import { isLabelText } from "../label-dictionary.ts";
 import type { Segment } from "../layout.ts";
+import { spansOverlap } from "../lines.ts";
 import { isNameShaped } from "../text-shapes.ts";
 
 const initial = String.raw`\p{Lu}[.,]\s?`;
@@ -32,8 +33,9 @@ export function namesWithInitials({ text, line, span }: Segment): Finding[] {
   const add = (start: number, value: string, last: string, score: number): void => {
     if (nobody.test(value) || !isNameShaped(last, true) || isLabelText(last) || isCompanyLike(value)) return;
     const from = span[0] + start;
-    if (found.some((other) => other.span[0] < from + value.length && from < other.span[1])) return;
-    found.push({ type: "person", line, span: [from, from + value.length], score, reason: "initials" });
+    const own = [from, from + value.length] as const;
+    if (found.some((other) => spansOverlap(other.span, own))) return;
+    found.push({ type: "person", line, span: own, score, reason: "initials" });
   };
   for (const match of text.matchAll(several)) add(match.index, match[0], match[1]!, 0.75);
   for (const match of text.matchAll(middle)) add(match.index, match[0], match[1]!, 0.75);
