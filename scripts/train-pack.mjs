@@ -33,6 +33,8 @@ const out = resolve(values.out);
 const python = join(root, ".venv", "bin", "python");
 const cli = join(root, "dist", "cli", "anonymizer-train.js");
 const dryRun = values["dry-run"];
+/** Boxes that score a checkpoint. */
+const curveBoxes = "100";
 
 /** `env`: further variables. */
 function run(command, args, env = {}) {
@@ -125,7 +127,10 @@ async function main() {
   const machine = `${cpus().length} cores (${cpus()[0]?.model ?? "unknown"})`;
   writeFileSync(join(out, "README.md"), packCard(out, { documents, seed, seconds, machine, scores }));
   await run(process.execPath, [join(root, "scripts", "pack-sheet.mjs"), out, join(work, "sheet.png")]);
-  if (values.curve) await writeCurve(forUnet);
+  if (values.curve) {
+    await writeCurve(forUnet);
+    await run(process.execPath, [join(root, "scripts", "pack-curve.mjs"), work, join(work, "curve.png")]);
+  }
 }
 
 const writePack = (models, to) =>
@@ -145,7 +150,10 @@ async function score(pack, engines, boxes) {
   return result.skipped === undefined ? result : undefined;
 }
 
-/** What each checkpoint is worth: one that was scored before is not scored again. */
+/**
+ * What the checkpoints are worth, each with at least 1.4 times the steps of the one before, and the draft without them.
+ * What was scored before is not scored again.
+ */
 async function writeCurve(forUnet) {
   const file = join(work, "curve.jsonl");
   const known = existsSync(file)
@@ -154,23 +162,37 @@ async function writeCurve(forUnet) {
         .split("\n")
         .map((line) => JSON.parse(line).name)
     : [];
+  const add = (entry) => appendFileSync(file, `${JSON.stringify(entry)}\n`);
+  if (!known.includes("draft")) {
+    const result = await score(out, "classical", curveBoxes);
+    if (result === undefined) return;
+    const { psnr, ssim, own, fresh } = result.engines.classical;
+    add({ name: "draft", psnr, ssim, own, fresh });
+  }
   const checkpoints = join(work, "unet", "checkpoints");
-  for (const name of readdirSync(checkpoints)
-    .filter((entry) => /^step-\d+$/.test(entry))
-    .sort()) {
+  for (const name of spaced(readdirSync(checkpoints))) {
     if (known.includes(name)) continue;
     const models = join(work, "curve-models");
     const pack = join(work, "curve-pack");
     const from = ["--resume", join(checkpoints, name), "--export-only", models];
     await train("unet", [...forUnet, `seed=${values.seed}`, ...values["set-unet"]], from);
     await writePack(models, pack);
-    const result = await score(pack, "diffusion", "100");
-    if (result === undefined) return;
+    const result = await score(pack, "diffusion", curveBoxes);
     const { psnr, ssim, own, fresh } = result.engines.diffusion;
-    const { samples, validation } = JSON.parse(readFileSync(join(pack, "unet", "metadata.json"), "utf8")).training;
-    appendFileSync(file, `${JSON.stringify({ name, samples, validation, psnr, ssim, own, fresh })}\n`);
+    const { samples } = JSON.parse(readFileSync(join(pack, "unet", "metadata.json"), "utf8")).training;
+    add({ name, samples, psnr, ssim, own, fresh });
     for (const folder of [models, pack]) rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Of the checkpoints' names the first, the last, and between them those with 1.4 times the steps of the one before. */
+function spaced(entries) {
+  const steps = (name) => Number(name.replace("step-", ""));
+  const all = entries.filter((entry) => /^step-\d+$/.test(entry)).sort();
+  const chosen = [];
+  for (const name of all)
+    if (chosen.length === 0 || name === all.at(-1) || steps(name) >= 1.4 * steps(chosen.at(-1))) chosen.push(name);
+  return chosen;
 }
 
 main().catch((error) => {

@@ -111,6 +111,9 @@ Request parse(const Napi::Value& value) {
     r.unet.train_glyph_encoder = loss.boolean("trainGlyphEncoder");
     r.unet.offset_noise = loss.number("offsetNoise");
     r.unet.input_perturbation = loss.number("inputPerturbation");
+    r.unet.pixel_weight = loss.number("pixelWeight");
+    r.unet.ssim_weight = loss.number("ssimWeight");
+    r.unet.pixel_start_step = loss.integer("pixelStartStep");
     r.unet.lora = r.lora;
   }
   return r;

@@ -1,5 +1,7 @@
 #include "diffusion/inpainting_model.h"
 
+#include <ATen/Functions.h>
+
 #include <cmath>
 
 #include "engine/random.h"
@@ -61,8 +63,12 @@ at::Tensor InpaintingModel::decode(const at::Tensor& latents) {
 at::Tensor InpaintingModel::decode_sampled(const SampledLatents& sampled, const SamplingInputs& inputs) {
   if (options_.masked_fill != MaskedFill::kDraft) return decode(sampled.latents);
   const at::Tensor draft = mask_image(inputs.images, inputs.masks, options_.masked_fill, inputs.drafts);
-  const auto both = decode(at::cat({sampled.latents, sampled.masked})).chunk(2);
-  return draft + both[0] - both[1];
+  at::Tensor unchanged;
+  {
+    torch::NoGradGuard no_grad;
+    unchanged = decode(sampled.masked);
+  }
+  return draft + at::softshrink(decode(sampled.latents) - unchanged, 4 / 127.5);
 }
 
 at::Tensor InpaintingModel::masked_latents(const at::Tensor& images, const at::Tensor& masks,

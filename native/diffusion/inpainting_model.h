@@ -75,7 +75,8 @@ class InpaintingModel {
   at::Tensor predict(const at::Tensor& noisy, const at::Tensor& mask, const at::Tensor& masked,
                      const at::Tensor& timesteps, const at::Tensor& condition);
   // Images [B, 3, H, W] of what was sampled. Where the model takes drafts, the draft with what sampling changed in it,
-  // draft + D(z) − D(E(draft)): what the autoencoder loses of a draft is not lost.
+  // draft + softshrink(D(z) − D(E(draft))): what the autoencoder loses of a draft is not lost, and changes of less than
+  // 4 of 255 levels, its noise, leave even paper even (soft thresholding, Donoho 1995).
   at::Tensor decode_sampled(const SampledLatents& sampled, const SamplingInputs& inputs);
   // noise: float32 [B, C, h, w] on any device. A strength below 1 begins with what stands in
   // the masked image, a draft, where the model takes drafts, and else with the image.

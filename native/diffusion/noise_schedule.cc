@@ -28,6 +28,14 @@ at::Tensor NoiseSchedule::velocity(const at::Tensor& latents, const at::Tensor& 
          at_timesteps((1 - alphas_cumprod_).sqrt(), timesteps) * latents;
 }
 
+at::Tensor NoiseSchedule::original(const at::Tensor& noisy, const at::Tensor& prediction, const at::Tensor& timesteps,
+                                   Prediction kind) const {
+  const at::Tensor signal = at_timesteps(alphas_cumprod_.sqrt(), timesteps);
+  const at::Tensor spread = at_timesteps((1 - alphas_cumprod_).sqrt(), timesteps);
+  if (kind == Prediction::kEpsilon) return (noisy - spread * prediction) / signal;
+  return signal * noisy - spread * prediction;
+}
+
 at::Tensor NoiseSchedule::snr(const at::Tensor& timesteps) const {
   const at::Tensor alphas = alphas_cumprod_.index_select(0, timesteps);
   return alphas / (1 - alphas);

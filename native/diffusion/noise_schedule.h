@@ -19,6 +19,9 @@ class NoiseSchedule {
   at::Tensor add_noise(const at::Tensor& latents, const at::Tensor& noise, const at::Tensor& timesteps) const;
   // v_t = √ᾱ_t·ε − √(1−ᾱ_t)·x₀   (Salimans & Ho 2022, eq. 13)
   at::Tensor velocity(const at::Tensor& latents, const at::Tensor& noise, const at::Tensor& timesteps) const;
+  // x₀ that a prediction at x_t stands for: (x_t − √(1−ᾱ_t)·ε)/√ᾱ_t, or √ᾱ_t·x_t − √(1−ᾱ_t)·v.
+  at::Tensor original(const at::Tensor& noisy, const at::Tensor& prediction, const at::Tensor& timesteps,
+                      Prediction kind) const;
   // ᾱ_t / (1−ᾱ_t), [B]
   at::Tensor snr(const at::Tensor& timesteps) const;
 

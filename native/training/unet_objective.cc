@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/random.h"
+#include "losses/pixel_losses.h"
 
 namespace anonymizer {
 namespace {
@@ -84,7 +85,7 @@ Loss UnetObjective::loss(const PreparedBatch& batch, const StepContext& context)
   full = full.to(device);
   timesteps = batch.timesteps.defined() ? batch.timesteps : timesteps.to(device);
 
-  at::Tensor latents, masked, latent_mask;
+  at::Tensor latents, masked, latent_mask, masks, drafts;
   {
     torch::NoGradGuard no_grad;
     const bool cached = batch.cached.defined();
@@ -98,9 +99,9 @@ Loss UnetObjective::loss(const PreparedBatch& batch, const StepContext& context)
       if (any_full) masked = at::where(full > 0, blank_latents(batch), masked);
       latent_mask = at::maximum(batch.cached.mask.to(at::kFloat), full);
     } else {
-      const at::Tensor masks = at::maximum(batch.masks, full);
+      masks = at::maximum(batch.masks, full);
       // A sample with everything masked goes without its draft.
-      const at::Tensor drafts = batch.drafts.defined() ? batch.drafts * (1 - full) : batch.drafts;
+      drafts = batch.drafts.defined() ? batch.drafts * (1 - full) : batch.drafts;
       masked = model_.masked_latents(batch.images, masks, drafts);
       latent_mask = mask_to_latents(masks, latents.size(2), latents.size(3));
     }
@@ -121,7 +122,27 @@ Loss UnetObjective::loss(const PreparedBatch& batch, const StepContext& context)
   const at::Tensor prediction = model_.predict(noisy, latent_mask, masked, timesteps, condition);
   const at::Tensor value =
       denoising_loss(prediction, latents, noise, timesteps, latent_mask, model_.schedule(), options_.loss);
-  return {value, {{"denoising", value, 1.0}}, {}};
+  Loss result{value, {{"denoising", value, 1.0}}, {}};
+  // Validation, which takes no gradients, counts them from the beginning.
+  const bool started =
+      static_cast<int64_t>(context.step) >= options_.pixel_start_step || !torch::GradMode::is_enabled();
+  if (started && (options_.pixel_weight > 0 || options_.ssim_weight > 0)) {
+    require_images(batch);
+    const at::Tensor original = model_.schedule().original(noisy, prediction, timesteps, options_.loss.prediction);
+    add_pixel_terms(result, {original, masked}, {batch.images, masks, drafts, {}});
+  }
+  return result;
+}
+
+void UnetObjective::add_pixel_terms(Loss& loss, const SampledLatents& predicted, const SamplingInputs& inputs) {
+  const at::Tensor painted = model_.decode_sampled(predicted, inputs);
+  auto add = [&](const char* name, double weight, auto term) {
+    if (weight == 0) return;
+    loss.terms.push_back({name, term(painted, inputs.images, inputs.masks), weight});
+    loss.total = loss.total + weight * loss.terms.back().value;
+  };
+  add("pixel", options_.pixel_weight, pixel_l1);
+  add("ssim", options_.ssim_weight, pixel_dssim);
 }
 
 at::Tensor UnetObjective::preview(const PreparedBatch& batch, int64_t steps, const StepContext& context,

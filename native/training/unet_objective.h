@@ -33,6 +33,11 @@ struct UnetObjectiveOptions {
   double offset_noise = 0;
   // The noise in the input is perturbed by so much, the target not (Ning et al. 2023).
   double input_perturbation = 0;
+  // Of the pixels' errors, beside the latents'; above 0 every step decodes what it predicts. They need pixels, no
+  // cache.
+  double pixel_weight = 0;  // pixel_l1
+  double ssim_weight = 0;   // pixel_dssim
+  int64_t pixel_start_step = 0;
   // Adapters on the UNet are trained in place of everything else.
   std::optional<LoraOptions> lora;
 };
@@ -45,7 +50,7 @@ class UnetObjective : public Objective {
   std::vector<StatePart> state() const override;
   std::vector<NamedTensor> adapted_base() const override;
   int64_t adapted_base_bytes() const override;
-  // term: denoising
+  // terms: denoising; pixel and ssim where they have a weight
   Loss loss(const PreparedBatch& batch, const StepContext& context) override;
   // The batch repainted by DDIM.
   at::Tensor preview(const PreparedBatch& batch, int64_t steps, const StepContext& context,
@@ -53,6 +58,8 @@ class UnetObjective : public Objective {
   CachedInputs encode(const PreparedBatch& batch) override;
 
  private:
+  // Adds the terms of pixels: of what the predicted latents decode to.
+  void add_pixel_terms(Loss& loss, const SampledLatents& predicted, const SamplingInputs& inputs);
   // Scaled latents of an image that is masked as a whole, [1, C, h, w]; the same for all images of that size.
   at::Tensor blank_latents(const PreparedBatch& batch);
 

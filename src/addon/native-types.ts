@@ -88,6 +88,12 @@ export interface UnetLossOptions {
   /** 0 = off. */
   readonly offsetNoise: number;
   readonly inputPerturbation: number;
+  /** Of the mean absolute error of repainted pixels, in [-1, 1], beside that of the latents; 0 = nothing is decoded. */
+  readonly pixelWeight: number;
+  /** Of 1 − SSIM of repainted pixels; 0 = off. */
+  readonly ssimWeight: number;
+  /** Step from which both are added. */
+  readonly pixelStartStep: number;
 }
 
 export interface AugmentOptions {

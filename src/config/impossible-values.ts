@@ -54,6 +54,15 @@ export function impossibleTrainingValues(config: unknown): ImpossibleValue[] {
       message: "is 1, so no sample would ever see its text; set it below 1 (0.1 is usual)",
     });
   }
+  for (const key of ["pixel_weight", "ssim_weight"]) {
+    const weight = number("loss", key) ?? 0;
+    if (weight > 0 && at("cache") !== undefined) {
+      found.push({
+        path: ["loss", key],
+        message: `is ${weight}, but a cache holds latents and no pixels; remove cache, or set the weight to 0`,
+      });
+    }
+  }
   const [begin, end] = [number("loss", "timestep_bias", "begin"), number("loss", "timestep_bias", "end")];
   if (begin !== undefined && end !== undefined && begin >= end) {
     found.push({

@@ -455,6 +455,23 @@ export const unetTrainerSchema = z
         full_mask_share: share.default(0.25).describe("Share of samples with everything masked."),
         offset_noise: share.default(0).describe("Strength of noise that is the same over an image; 0.1 is usual."),
         input_perturbation: share.default(0).describe("Perturbation of the noise in the input; 0.1 is usual."),
+        pixel_weight: z
+          .number()
+          .min(0)
+          .max(1000)
+          .default(0)
+          .describe(
+            "Weight of the mean absolute error of the repainted pixels, decoded from what each step predicts; 0 = off.",
+          ),
+        ssim_weight: z
+          .number()
+          .min(0)
+          .max(1000)
+          .default(0)
+          .describe("Weight of 1 − SSIM of the repainted pixels; 0 = off."),
+        pixel_start_step: count
+          .default(0)
+          .describe("Step from which pixel_weight and ssim_weight count: what is predicted before is no picture yet."),
       })
       .prefault({})
       .describe("Denoising loss."),

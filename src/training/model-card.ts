@@ -132,7 +132,11 @@ function describeLoss(config: TrainerConfig, perceptual: string | undefined): st
     return `${reduction} of ${reconstruction} + ${kl_weight} · KL${last}${gan}`;
   }
   const { prediction_type, snr_gamma, masked_weight, masked_fill, condition_dropout, full_mask_share } = config.loss;
-  const { offset_noise, input_perturbation } = config.loss;
+  const { offset_noise, input_perturbation, pixel_weight, ssim_weight, timestep_bias } = config.loss;
+  const pixels = `${pixel_weight > 0 ? ` + ${pixel_weight} · L1` : ""}${ssim_weight > 0 ? ` + ${ssim_weight} · (1 − SSIM)` : ""}`;
+  const { strategy, portion, multiplier, begin, end } = timestep_bias;
+  const range = strategy === "range" ? `${begin} … ${end}` : `${strategy} ${portion}`;
+  const bias = strategy === "none" ? "" : `, timesteps ${range} drawn ${multiplier} times as often`;
   const noise = `${offset_noise > 0 ? `, offset noise ${offset_noise}` : ""}${input_perturbation > 0 ? `, input perturbation ${input_perturbation}` : ""}`;
-  return `MSE of ${prediction_type}, min-SNR γ ${snr_gamma === 0 ? "off" : snr_gamma}, weight of the mask ${masked_weight}, fill ${masked_fill}, condition dropout ${condition_dropout}, full masks ${full_mask_share}${noise}`;
+  return `MSE of ${prediction_type}, min-SNR γ ${snr_gamma === 0 ? "off" : snr_gamma}, weight of the mask ${masked_weight}, fill ${masked_fill}, condition dropout ${condition_dropout}, full masks ${full_mask_share}${noise}${bias}${pixels === "" ? "" : `;${pixels} of the repainted pixels`}`;
 }

@@ -84,6 +84,9 @@ export function nativeOptions(config: TrainerConfig, models: TrainingModels, dev
       trainGlyphEncoder: config.glyph_encoder.trainable,
       offsetNoise: config.loss.offset_noise,
       inputPerturbation: config.loss.input_perturbation,
+      pixelWeight: config.loss.pixel_weight,
+      ssimWeight: config.loss.ssim_weight,
+      pixelStartStep: config.loss.pixel_start_step,
     },
   };
 }

@@ -408,7 +408,7 @@ export abstract class Trainer {
 
   /**
    * Losses of one batch with fixed noise, without augmentation and update. VAE: total, recon, kl, perceptual; UNet:
-   * total, denoising. Throws ERR_INVALID_ARGUMENT, ERR_OUT_OF_MEMORY, ERR_NATIVE, ERR_CLOSED.
+   * total, denoising, pixel and ssim where they have a weight. Throws ERR_INVALID_ARGUMENT, ERR_OUT_OF_MEMORY, ERR_NATIVE, ERR_CLOSED.
    */
   async computeLoss(batch: TrainingBatch): Promise<Losses> {
     this.#check();
@@ -421,13 +421,13 @@ export abstract class Trainer {
    * after the same step, and rank 0 writes. Throws ERR_OUTPUT, ERR_CLOSED.
    */
   async saveCheckpoint(dir: string): Promise<void> {
-    this.#check();
+    const folder = this.folderFor(dir, "saveCheckpoint");
     const { run } = this.parts;
     if (run.rank !== 0) {
-      await run.exclusive(() => run.native.saveState(resolve(dir)));
+      await run.exclusive(() => run.native.saveState(folder));
       return;
     }
-    await run.exclusive(() => writeCheckpoint(resolve(dir), run.checkpointState(), (to) => run.native.saveState(to)));
+    await run.exclusive(() => writeCheckpoint(folder, run.checkpointState(), (to) => run.native.saveState(to)));
   }
 
   /**
@@ -491,8 +491,8 @@ export abstract class Trainer {
     this.#check();
   }
 
-  /** The folder that `method` writes models to. @throws ERR_CLOSED; ERR_OUTPUT for an address. */
-  protected exportFolderOf(dir: string, method: string): string {
+  /** The folder that `method` writes to. @throws ERR_CLOSED; ERR_OUTPUT for an address. */
+  protected folderFor(dir: string, method: string): string {
     this.checkOpen();
     refuseAddress(dir, method, "ERR_OUTPUT");
     return resolve(dir);

@@ -208,7 +208,7 @@ export function planTraining(
       stateBits: config.optimizer.state_bits,
       checkpointing: config.gradient_checkpointing,
       microBatch: config.train_batch_size,
-      networks: config.kind === "vae" ? vaeNetworks(config, models) : [unetNetwork(config, models)],
+      networks: config.kind === "vae" ? vaeNetworks(config, models) : unetNetworks(config, models),
     }),
   };
 }
@@ -219,27 +219,28 @@ const layers = (folder: ModelFolder): number => {
   return typeof value === "number" ? value : 2;
 };
 
+/** An autoencoder at the size of the crops. */
+function autoencoder(folder: ModelFolder, { height, width }: { readonly height: number; readonly width: number }) {
+  return { channels: firstChannels(folder), height, width, layersPerBlock: layers(folder), attention: false };
+}
+
 function vaeNetworks(config: VAETrainerConfig, models: TrainingModels) {
   const { height, width } = config.data;
-  const own = {
-    channels: firstChannels(models.model),
-    height,
-    width,
-    layersPerBlock: layers(models.model),
-    attention: false,
-  };
+  const own = autoencoder(models.model, config.data);
   const taps = models.perceptual?.config["channels"];
   if (!Array.isArray(taps)) return [own];
   return [own, { channels: Number(taps[0]), height, width, layersPerBlock: 1, attention: false }];
 }
 
-function unetNetwork(config: UNetTrainerConfig, models: TrainingModels) {
+function unetNetworks(config: UNetTrainerConfig, models: TrainingModels) {
   const factor = sizeMultiple(models.vae!);
-  return {
+  const own = {
     channels: firstChannels(models.model),
     height: config.data.height / factor,
     width: config.data.width / factor,
     layersPerBlock: layers(models.model),
     attention: true,
   };
+  const decodes = config.loss.pixel_weight > 0 || config.loss.ssim_weight > 0;
+  return decodes ? [own, autoencoder(models.vae!, config.data)] : [own];
 }

@@ -33,7 +33,7 @@ export class UNetTrainer extends Trainer {
    * looks for it. Of a run with `lora`: the adapter's folder, and with `merged` the UNet with the adapter added below it.
    */
   async exportModel(dir: string, options: ExportOptions = {}): Promise<void> {
-    const folder = this.exportFolderOf(dir, "exportModel");
+    const folder = this.folderFor(dir, "exportModel");
     const { adapter } = this.parts.run.plan;
     if (adapter === undefined) return this.#export(folder);
     await this.exportAdapterFolder(folder, adapter);
@@ -45,7 +45,7 @@ export class UNetTrainer extends Trainer {
    * `lora` the UNet has the adapter added, and `adapter` holds it on its own.
    */
   async exportPipeline(dir: string): Promise<void> {
-    const folder = this.exportFolderOf(dir, "exportPipeline");
+    const folder = this.folderFor(dir, "exportPipeline");
     const { models, run } = this.parts;
     const adapter = join(folder, "adapter");
     if (run.plan.adapter !== undefined) await this.exportAdapterFolder(adapter, run.plan.adapter);

@@ -43,7 +43,7 @@ export class VAETrainer extends Trainer {
    * `lora`: the adapter's folder, and with `merged` such a model folder below it.
    */
   override async exportModel(dir: string, options: ExportOptions = {}): Promise<void> {
-    const folder = this.exportFolderOf(dir, "exportModel");
+    const folder = this.folderFor(dir, "exportModel");
     const { run, models } = this.parts;
     if (run.plan.adapter === undefined) {
       return this.#exportFolder(folder, (files) => run.native.exportWeights(files, run.config.ema_decay > 0));

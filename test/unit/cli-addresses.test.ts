@@ -154,6 +154,7 @@ describe("the library", () => {
     for (const trainer of [VAETrainer, UNetTrainer]) {
       const open = Object.assign(Object.create(trainer.prototype), { checkOpen() {} }) as UNetTrainer;
       await expect(open.exportModel(address)).rejects.toMatchObject({ code: "ERR_OUTPUT" });
+      await expect(open.saveCheckpoint(address)).rejects.toMatchObject({ code: "ERR_OUTPUT" });
     }
     expect((await readdir(folder)).sort()).toEqual(["vae.yaml", "x.png"]);
   });

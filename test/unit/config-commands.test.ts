@@ -156,6 +156,11 @@ describe("impossible values", () => {
       `${unet}loss: {timestep_bias: {strategy: range, begin: 500, end: 500}}\n`,
       /timestep_bias.begin: is 500, which is not below end \(500\)/,
     ],
+    [
+      "errors of pixels that a cache does not hold",
+      `${unet}loss: {pixel_weight: 2, ssim_weight: 1}\ncache: {dir: c}\n`,
+      /pixel_weight: is 2, but a cache.*no pixels.*ssim_weight: is 1, but a cache/s,
+    ],
     ["a condition that is always dropped", `${unet}loss: {condition_dropout: 1}\n`, /condition_dropout: is 1.*below 1/],
     [
       "a discriminator that never takes part",

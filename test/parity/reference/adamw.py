@@ -41,8 +41,8 @@ def objective_of(options, tensors):
     models, schedule = Models(options, tensors, dtype), training_schedule(options)
 
     def compute(batch):
-        loss, _ = unet_loss(models, schedule, options, batch)
-        return {"denoising": loss}, loss
+        losses, _ = unet_loss(models, schedule, options, batch)
+        return {"denoising": losses["denoising"]}, losses["total"]
 
     return models.trained(), compute
 

@@ -69,11 +69,8 @@ def program(options, tensors):
     models = Models(options, tensors, dtype)
     with torch.no_grad():
         latents, after = sample(models, schedule, options, tensors, timesteps)
-        decoded = models.decode(latents)
-        if models.masked_fill == "draft":  # the draft with what sampling changed in it
-            images, masks, _ = models.batch(tensors)
-            draft = models.drafted(images, masks, tensors)
-            decoded = draft + decoded - models.decode(models.masked_latents(images, masks, tensors))
+        images, masks, _ = models.batch(tensors)
+        decoded = models.finished(images, masks, tensors, latents, models.masked_latents(images, masks, tensors))
     pixels = ((decoded + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
     return values, {"latents": latents, "steps": torch.stack(after), "decoded": decoded, "images": pixels}
 
