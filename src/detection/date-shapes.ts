@@ -15,10 +15,11 @@ interface Form {
 }
 
 const forms: readonly Form[] = [
-  // 31/12/2024, 31.12.24, 31-12-2024, 12/31/2024; OCR puts spaces around the separator, and none before a time
+  // 31/12/2024, 31.12.24, 31-12-2024, 12/31/2024; OCR puts spaces around the separator, reads it twice, and leaves none
+  // before a time
   {
     pattern: new RegExp(
-      `(?<![\\d,/]|\\d[.-])(\\d{1,2})\\s?([./-])\\s?(\\d{1,2})\\s?\\2\\s?(${year}|\\d{2})(?:(?=\\d{2}:\\d{2})|(?![\\d/]|[.,-]\\d))`,
+      `(?<![\\d,/]|\\d[.-])(\\d{1,2})\\s?([./-])\\2?\\s?(\\d{1,2})\\s?\\2{1,2}\\s?(${year}|\\d{2})(?:(?=\\d{2}:\\d{2})|(?![\\d/]|[.,-]\\d))`,
       "gu",
     ),
     numeric: [1, 3],

@@ -159,6 +159,12 @@ describe("sender and addressee", () => {
     expect(lines).toEqual(["LOT 2177, JALAN HOLLOWAY 3", "41234KL", "Site 2044", "SELANGOR"]);
   });
 
+  it("have the address of a letter's foot found, with points read for commas", async () => {
+    const foot = "41 Holloway Avenue. Springburv. CT 06810 Phone 203794-0323 Fax 203.748-6304";
+    expect(await found("address", foot)).toEqual(["41 Holloway Avenue. Springburv. CT 06810"]);
+    expect(await found("address", "It was late. Springburv. CT 06810")).toEqual([]);
+  });
+
   const receipt = [
     "LIGHTROOM GALLERY SDN BHD",
     "NO: 28, JALAN ASTANA 1C,",

@@ -25,6 +25,8 @@ describe("dates", () => {
     ["07 Ogos 2021", "07 Ogos 2021"],
     ["O9/l1/2O18", "O9/l1/2O18"],
     ["10/ 11/ 1987", "10/ 11/ 1987"],
+    ["Field Complete 12--7-87", "12--7-87"],
+    ["12-7--87", "12-7--87"],
     ["23-Dec-2016", "23-Dec-2016"],
   ])("in %j", (text, date) => {
     expect(dates(text)).toEqual([date]);
