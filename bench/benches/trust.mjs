@@ -1,7 +1,8 @@
 // What can be trusted: what is found, what can still be read and what else changes, on real receipts and forms and on
 // synthetic documents. Slow (about 20 s a document on two cores); stopped, it goes on where it was.
 //
-//   DATA=receipts,forms,synthetic  COUNT=200 (synthetic)  LIMIT=documents of each  JOBS=2  JOURNAL=folder
+//   DATA=receipts,forms,synthetic  COUNT=200 (synthetic)  LIMIT=documents of each  ENGINE=classical|diffusion
+//   JOBS=2  JOURNAL=folder
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,7 +16,8 @@ const types = ["person", "company", "address", "phone", "email", "date"];
 export async function run() {
   const { evaluate, importDataset, writeSyntheticDataset } = await import(join(root, "dist", "index.js"));
   const work = process.env.JOURNAL ?? join(root, ".cache", "bench-trust");
-  const result = {};
+  const engine = process.env.ENGINE ?? "classical";
+  const result = { engine };
   for (const name of (process.env.DATA ?? "receipts,forms,synthetic").split(",")) {
     const folder = join(work, name);
     const manifest = join(folder, "manifest.jsonl");
@@ -30,11 +32,11 @@ export async function run() {
     }
     const evaluation = await evaluate(manifest, {
       config: {
-        engine: "classical",
+        engine,
         ocr: { models: join(root, "models", "ppocr") },
         ...(name in formats && { types }),
       },
-      journal: join(folder, "scores.jsonl"),
+      journal: join(folder, `scores-${engine}.jsonl`),
       jobs: Number(process.env.JOBS ?? 2),
       ...(process.env.LIMIT && { limit: Number(process.env.LIMIT) }),
       onProgress: (done, total, id) => process.stderr.write(`\r${name} ${done}/${total} ${id}   `),
