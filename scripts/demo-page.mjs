@@ -144,7 +144,9 @@ figure img{width:100%;image-rendering:auto}svg text{font-size:11px;fill:#555}.gr
 </style>
 <h1>anonymizer-native: demo</h1>
 <p>Made in ${minutes.toFixed(1)} minutes by <code>npm run demo</code>. Every person, company and number on the synthetic documents is invented.
-The models are the tiny ones, trained for a few minutes: where their drawing does not pass its gate, the classical engine draws, and the report says so.</p>
+The trained models are tiny ones that show how training goes; what draws is the classical engine, and beside it the diffusion
+engine with the models that come with the package. Where its drawing does not pass its gate, the classical engine draws, and the
+report says so.</p>
 <p><label><input type="checkbox" checked onchange="document.body.classList.toggle('noboxes',!this.checked)"> show boxes</label></p>
 <h2>Training</h2><p>Grey: every step; blue: smoothed; orange: validation. The VAE run was stopped and resumed.</p>
 <div class="row">${curves("VAE", runs.vae)}${curves("UNet", runs.unet)}</div><div class="row">${samples(out, "vae")}${samples(out, "unet")}</div>

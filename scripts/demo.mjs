@@ -103,7 +103,7 @@ async function main() {
     ...set(manifest, `vae.path=${join(out, "vae", "models", "vae")}`),
   ]);
 
-  section("4  Anonymize");
+  section("4  Anonymize, with the classical engine and with the models that come with the package");
   const documents = join(out, "documents");
   await command("anonymizer-train", ["data", "synth", "--out", documents, "--count", "3", "--seed", "77"]);
   const key = join(out, "key");
@@ -117,20 +117,7 @@ async function main() {
   const anonymize = async (engine) => {
     await command(
       "anonymizer",
-      [
-        "run",
-        ...inputs,
-        "--out",
-        join(out, engine),
-        "--engine",
-        engine,
-        "--models",
-        join(out, "unet", "models"),
-        "--key-file",
-        key,
-        "--format",
-        "png",
-      ],
+      ["run", ...inputs, "--out", join(out, engine), "--engine", engine, "--key-file", key, "--format", "png"],
       {
         accept: [0, 3, 4],
       },

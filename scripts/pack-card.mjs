@@ -28,12 +28,12 @@ draft of the text in the masked image, and a glyph encoder of the rendered text.
 
 ## Data
 
-${count(documents)} synthetic documents, drawn from seed ${seed} by this project: receipts, invoices, letters, forms and cards in six
+${count(Number(documents))} synthetic documents, drawn from seed ${seed} by this project: receipts, invoices, letters, forms and cards in six
 languages, with invented names, addresses and numbers. No real document was used, and no weights of others.
 
 ## Made by
 
-\`npm run train:pack\` in ${hours.toFixed(1)} h on ${machine}. Sampled best with ${sampling.sampler}, ${sampling.steps} steps, strength ${sampling.strength}; that is what
+\`npm run train:pack\` in ${hours.toFixed(1)} h on ${machine}. Sampled best with ${sampling.sampler}, ${sampling.steps} ${sampling.steps === 1 ? "step" : "steps"}, strength ${sampling.strength}; that is what
 the engine does unless told otherwise.
 
 ## Scores

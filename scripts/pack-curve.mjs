@@ -1,23 +1,18 @@
 // node scripts/pack-curve.mjs WORK OUT.png
 // Charts of what training buys, from the work folder of `train:pack --curve`: held-out loss, likeness to the true pixels
 // and new text that is read, over the crops trained on. The dashed line is the draft, the classical engine's drawing.
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
+import { jsonLines } from "./json-lines.mjs";
 
 const [work, out] = process.argv.slice(2);
 if (out === undefined) throw new Error("usage: pack-curve.mjs WORK OUT.png");
 
-const lines = (file) =>
-  readFileSync(file, "utf8")
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line));
-const scores = lines(join(work, "curve.jsonl"));
+const scores = jsonLines(join(work, "curve.jsonl"));
 const draft = scores.find(({ name }) => name === "draft");
 const curve = scores.filter((entry) => entry !== draft).sort((a, b) => a.samples - b.samples);
 const crops = curve.at(-1).samples / Number(curve.at(-1).name.replace("step-", ""));
-const held = lines(join(work, "unet", "events.jsonl"))
+const held = jsonLines(join(work, "unet", "events.jsonl"))
   .filter(({ type }) => type === "validation")
   .map(({ step, losses }) => ({ samples: step * crops, losses }));
 

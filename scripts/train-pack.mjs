@@ -11,6 +11,7 @@ import { cpus } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { jsonLines } from "./json-lines.mjs";
 import { packCard } from "./pack-card.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -22,7 +23,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     "set-vae": { type: "string", multiple: true, default: [] },
     "set-unet": { type: "string", multiple: true, default: [] },
-    sampling: { type: "string", default: '{"sampler":"ddim","steps":1,"strength":1}' },
+    sampling: { type: "string", default: '{"sampler":"ddim","steps":1,"strength":1,"changeScale":0.4}' },
     boxes: { type: "string", default: "400" },
     curve: { type: "boolean", default: false },
     "dry-run": { type: "boolean", default: false },
@@ -143,10 +144,7 @@ async function score(pack, engines, boxes) {
     ENGINES: engines,
     BOXES: boxes,
   });
-  const lines = readFileSync(join(root, "bench", "results", "fidelity.jsonl"), "utf8")
-    .trim()
-    .split("\n");
-  const { result } = JSON.parse(lines.at(-1));
+  const { result } = jsonLines(join(root, "bench", "results", "fidelity.jsonl")).at(-1);
   return result.skipped === undefined ? result : undefined;
 }
 
@@ -156,18 +154,13 @@ async function score(pack, engines, boxes) {
  */
 async function writeCurve(forUnet) {
   const file = join(work, "curve.jsonl");
-  const known = existsSync(file)
-    ? readFileSync(file, "utf8")
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line).name)
-    : [];
-  const add = (entry) => appendFileSync(file, `${JSON.stringify(entry)}\n`);
+  const known = existsSync(file) ? jsonLines(file).map(({ name }) => name) : [];
+  const add = (entry, { psnr, ssim, own, fresh }) =>
+    appendFileSync(file, `${JSON.stringify({ ...entry, psnr, ssim, own, fresh })}\n`);
   if (!known.includes("draft")) {
     const result = await score(out, "classical", curveBoxes);
     if (result === undefined) return;
-    const { psnr, ssim, own, fresh } = result.engines.classical;
-    add({ name: "draft", psnr, ssim, own, fresh });
+    add({ name: "draft" }, result.engines.classical);
   }
   const checkpoints = join(work, "unet", "checkpoints");
   for (const name of spaced(readdirSync(checkpoints))) {
@@ -178,9 +171,9 @@ async function writeCurve(forUnet) {
     await train("unet", [...forUnet, `seed=${values.seed}`, ...values["set-unet"]], from);
     await writePack(models, pack);
     const result = await score(pack, "diffusion", curveBoxes);
-    const { psnr, ssim, own, fresh } = result.engines.diffusion;
+    if (result === undefined) return;
     const { samples } = JSON.parse(readFileSync(join(pack, "unet", "metadata.json"), "utf8")).training;
-    add({ name, samples, psnr, ssim, own, fresh });
+    add({ name, samples }, result.engines.diffusion);
     for (const folder of [models, pack]) rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -69,6 +69,9 @@ Napi::Value PipelineWrap::generate(const Napi::CallbackInfo& info) {
     if (reader.has("timestepSpacing"))
       options.plan.spacing = parse_spacing(reader.string("timestepSpacing"), "options.timestepSpacing");
     options.guidance_scale = reader.number("guidanceScale");
+    if (reader.has("changeScale")) options.change_scale = reader.number("changeScale");
+    if (!(options.change_scale > 0 && options.change_scale <= 1))
+      throw CodedError("ERR_INVALID_ARGUMENT", "options.changeScale must be in (0, 1]");
     options.plan.strength = reader.number("strength");
     const bool latents_only = reader.has("returnLatents") && reader.boolean("returnLatents");
     std::shared_ptr<Napi::FunctionReference> progress;
@@ -112,8 +115,9 @@ Napi::Value PipelineWrap::generate(const Napi::CallbackInfo& info) {
             const SamplingInputs inputs{prepared.images, prepared.masks, prepared.drafts, prepared.glyphs};
             const SampledLatents sampled =
                 state->model->sample(inputs, noise, sampling, state->runner->thread().abort_flag());
-            result = latents_only ? sampled.latents.to(at::kCPU)
-                                  : denormalise_images(state->model->decode_sampled(sampled, inputs));
+            result = latents_only
+                         ? sampled.latents.to(at::kCPU)
+                         : denormalise_images(state->model->decode_sampled(sampled, inputs, sampling.change_scale));
           } catch (...) {
             release(*state->runner);
             empty_cache(state->device);

@@ -28,14 +28,9 @@ at::Tensor Ddim::step(const at::Tensor& model_output, size_t k, const at::Tensor
   const double alpha_previous = alphas_cumprod_[static_cast<size_t>(std::max<int64_t>(previous, 0))];
   const double root = std::sqrt(alpha);
   const double root_rest = std::sqrt(1 - alpha);
-  at::Tensor original, noise;
-  if (prediction_ == Prediction::kEpsilon) {
-    noise = model_output;
-    original = (sample - root_rest * noise) / root;
-  } else {
-    original = root * sample - root_rest * model_output;
-    noise = root * model_output + root_rest * sample;
-  }
+  const at::Tensor original = original_sample(prediction_, sample, model_output, root, root_rest);
+  const at::Tensor noise =
+      prediction_ == Prediction::kEpsilon ? model_output : root * model_output + root_rest * sample;
   return std::sqrt(alpha_previous) * original + std::sqrt(1 - alpha_previous) * noise;
 }
 

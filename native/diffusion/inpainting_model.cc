@@ -60,7 +60,8 @@ at::Tensor InpaintingModel::decode(const at::Tensor& latents) {
   return vae_.run("decode", {latents / options_.scaling_factor}).to(at::kFloat);
 }
 
-at::Tensor InpaintingModel::decode_sampled(const SampledLatents& sampled, const SamplingInputs& inputs) {
+at::Tensor InpaintingModel::decode_sampled(const SampledLatents& sampled, const SamplingInputs& inputs,
+                                           double change_scale) {
   if (options_.masked_fill != MaskedFill::kDraft) return decode(sampled.latents);
   const at::Tensor draft = mask_image(inputs.images, inputs.masks, options_.masked_fill, inputs.drafts);
   at::Tensor unchanged;
@@ -68,7 +69,7 @@ at::Tensor InpaintingModel::decode_sampled(const SampledLatents& sampled, const 
     torch::NoGradGuard no_grad;
     unchanged = decode(sampled.masked);
   }
-  return draft + at::softshrink(decode(sampled.latents) - unchanged, 4 / 127.5);
+  return draft + change_scale * at::softshrink(decode(sampled.latents) - unchanged, 4 / 127.5);
 }
 
 at::Tensor InpaintingModel::masked_latents(const at::Tensor& images, const at::Tensor& masks,

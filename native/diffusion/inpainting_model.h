@@ -42,6 +42,8 @@ struct SamplingOptions {
   SamplerKind sampler = SamplerKind::kDdim;
   StepPlan plan;
   double guidance_scale = 1;
+  // Of decode_sampled.
+  double change_scale = 1;
   std::function<void(int64_t done, int64_t total)> on_step;
 };
 
@@ -75,9 +77,9 @@ class InpaintingModel {
   at::Tensor predict(const at::Tensor& noisy, const at::Tensor& mask, const at::Tensor& masked,
                      const at::Tensor& timesteps, const at::Tensor& condition);
   // Images [B, 3, H, W] of what was sampled. Where the model takes drafts, the draft with what sampling changed in it,
-  // draft + softshrink(D(z) − D(E(draft))): what the autoencoder loses of a draft is not lost, and changes of less than
-  // 4 of 255 levels, its noise, leave even paper even (soft thresholding, Donoho 1995).
-  at::Tensor decode_sampled(const SampledLatents& sampled, const SamplingInputs& inputs);
+  // draft + change_scale·softshrink(D(z) − D(E(draft))): what the autoencoder loses of a draft is not lost, and changes
+  // of less than 4 of 255 levels, its noise, leave even paper even (soft thresholding, Donoho 1995).
+  at::Tensor decode_sampled(const SampledLatents& sampled, const SamplingInputs& inputs, double change_scale = 1);
   // noise: float32 [B, C, h, w] on any device. A strength below 1 begins with what stands in
   // the masked image, a draft, where the model takes drafts, and else with the image.
   SampledLatents sample(const SamplingInputs& inputs, const std::function<at::Tensor(at::IntArrayRef)>& noise,

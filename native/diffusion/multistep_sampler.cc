@@ -28,8 +28,7 @@ MultistepSampler::MultistepSampler(const NoiseSchedule& schedule, const StepPlan
 
 at::Tensor MultistepSampler::original(const at::Tensor& model_output, size_t k, const at::Tensor& sample) const {
   const Level& at_k = levels_[k];
-  return prediction_ == Prediction::kEpsilon ? (sample - at_k.sigma * model_output) / at_k.alpha
-                                             : at_k.alpha * sample - at_k.sigma * model_output;
+  return original_sample(prediction_, sample, model_output, at_k.alpha, at_k.sigma);
 }
 
 }  // namespace anonymizer

@@ -16,7 +16,7 @@ class MultistepSampler : public Sampler {
     double alpha, sigma, lambda;
   };
 
-  // x₀ from ε: (x − σ·ε)/α, from v: α·x − σ·v, at the level of step k.
+  // original_sample() at the level of step k.
   at::Tensor original(const at::Tensor& model_output, size_t k, const at::Tensor& sample) const;
 
   // One for each timestep, and the clean one at the end.

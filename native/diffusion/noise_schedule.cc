@@ -32,8 +32,7 @@ at::Tensor NoiseSchedule::original(const at::Tensor& noisy, const at::Tensor& pr
                                    Prediction kind) const {
   const at::Tensor signal = at_timesteps(alphas_cumprod_.sqrt(), timesteps);
   const at::Tensor spread = at_timesteps((1 - alphas_cumprod_).sqrt(), timesteps);
-  if (kind == Prediction::kEpsilon) return (noisy - spread * prediction) / signal;
-  return signal * noisy - spread * prediction;
+  return original_sample(kind, noisy, prediction, signal, spread);
 }
 
 at::Tensor NoiseSchedule::snr(const at::Tensor& timesteps) const {

@@ -7,6 +7,14 @@ namespace anonymizer {
 
 enum class Prediction { kEpsilon, kVelocity };
 
+// x₀ that the output at x_t stands for: (x_t − σ·ε)/α, or α·x_t − σ·v, with α = √ᾱ_t and σ = √(1−ᾱ_t); numbers or
+// tensors.
+template <class Level>
+at::Tensor original_sample(Prediction kind, const at::Tensor& sample, const at::Tensor& output, const Level& alpha,
+                           const Level& sigma) {
+  return kind == Prediction::kEpsilon ? (sample - sigma * output) / alpha : alpha * sample - sigma * output;
+}
+
 class NoiseSchedule {
  public:
   static constexpr int64_t kTrainSteps = 1000;
@@ -19,7 +27,7 @@ class NoiseSchedule {
   at::Tensor add_noise(const at::Tensor& latents, const at::Tensor& noise, const at::Tensor& timesteps) const;
   // v_t = √ᾱ_t·ε − √(1−ᾱ_t)·x₀   (Salimans & Ho 2022, eq. 13)
   at::Tensor velocity(const at::Tensor& latents, const at::Tensor& noise, const at::Tensor& timesteps) const;
-  // x₀ that a prediction at x_t stands for: (x_t − √(1−ᾱ_t)·ε)/√ᾱ_t, or √ᾱ_t·x_t − √(1−ᾱ_t)·v.
+  // original_sample() with a timestep for each sample.
   at::Tensor original(const at::Tensor& noisy, const at::Tensor& prediction, const at::Tensor& timesteps,
                       Prediction kind) const;
   // ᾱ_t / (1−ᾱ_t), [B]

@@ -342,6 +342,8 @@ export interface NativeGenerateOptions {
   readonly timestepSpacing?: TimestepSpacing;
   /** 1 = no guidance. */
   readonly guidanceScale: number;
+  /** Share of the changes to a draft that is taken; default 1. */
+  readonly changeScale?: number;
   /** Start from the noised image: 1 = pure noise. */
   readonly strength: number;
   /** One per sample. */

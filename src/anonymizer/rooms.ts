@@ -148,12 +148,20 @@ async function firstEngine(
 
 /** `auto` leaves a setting to the models. */
 function askedSampling(diffusion: AnonymizerConfig["diffusion"]): Partial<Sampling> {
-  const { sampler, steps, timestep_spacing: spacing, guidance_scale: guidance, strength } = diffusion;
+  const {
+    sampler,
+    steps,
+    timestep_spacing: spacing,
+    guidance_scale: guidance,
+    strength,
+    change_scale: change,
+  } = diffusion;
   return {
     ...(sampler !== "auto" && { sampler }),
     ...(steps !== "auto" && { steps }),
     ...(spacing !== "auto" && { timestepSpacing: spacing }),
     ...(guidance !== "auto" && { guidanceScale: guidance }),
     ...(strength !== "auto" && { strength }),
+    ...(change !== "auto" && { changeScale: change }),
   };
 }

@@ -76,6 +76,9 @@ export const anonymizerSchema = z
         strength: autoOr(z.number().gt(0).max(1)).describe(
           "1 = from pure noise, also where the models recommend nothing; less = from the draft or the image with noise on it.",
         ),
+        change_scale: autoOr(z.number().gt(0).max(1)).describe(
+          "Share of what the models change in a draft that is taken; 1 = all, also where they recommend nothing.",
+        ),
         batch_size: positiveInt.max(256).default(8).describe("Patches of one forward pass."),
       })
       .prefault({})

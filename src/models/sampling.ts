@@ -11,6 +11,8 @@ export interface Sampling {
   readonly strength: number;
   /** Classifier-free guidance; 1 = none. */
   readonly guidanceScale: number;
+  /** Share of what the model changes in a draft that is taken, in (0, 1]; of no effect where it takes no drafts. */
+  readonly changeScale: number;
 }
 
 /**
@@ -30,9 +32,10 @@ export function recommendedSampling(
     timestepSpacing: takesDrafts ? "trailing" : "leading",
     strength: 1,
     guidanceScale: 1,
+    changeScale: 1,
     ...found,
   };
-  const { sampler, steps, timestepSpacing, strength, guidanceScale } = sampling;
+  const { sampler, steps, timestepSpacing, strength, guidanceScale, changeScale } = sampling;
   const possible =
     samplers.includes(sampler) &&
     timestepSpacings.includes(timestepSpacing) &&
@@ -41,7 +44,9 @@ export function recommendedSampling(
     steps <= mostSteps(sampler) &&
     strength > 0 &&
     strength <= 1 &&
-    guidanceScale >= 1;
+    guidanceScale >= 1 &&
+    changeScale > 0 &&
+    changeScale <= 1;
   if (!possible) {
     throw codedError("ERR_MODEL_GRAPH", `${path}: inpainting.sampling of metadata.json is impossible`, {
       details: { path, sampling },

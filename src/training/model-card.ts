@@ -121,22 +121,41 @@ function describeAugmentation({ augment }: TrainerConfig): string {
 }
 
 function describeLoss(config: TrainerConfig, perceptual: string | undefined): string {
-  if (config.kind === "vae") {
-    const { reduction, reconstruction, kl_weight, perceptual_weight } = config.loss;
-    const last = perceptual_weight > 0 ? ` + ${perceptual_weight} · ${perceptual ?? "perceptual"}` : "";
-    const { adversarial } = config;
-    const gan =
-      adversarial === undefined
-        ? ""
-        : ` + ${adversarial.weight} · adaptive · hinge (${adversarial.layers} layers, from step ${adversarial.start_step})`;
-    return `${reduction} of ${reconstruction} + ${kl_weight} · KL${last}${gan}`;
+  return config.kind === "vae" ? describeVaeLoss(config, perceptual) : describeUnetLoss(config);
+}
+
+function describeVaeLoss(config: Extract<TrainerConfig, { kind: "vae" }>, perceptual: string | undefined): string {
+  const { reduction, reconstruction, kl_weight, perceptual_weight } = config.loss;
+  const { adversarial: gan } = config;
+  const terms = [`${reduction} of ${reconstruction}`, `${kl_weight} · KL`];
+  if (perceptual_weight > 0) terms.push(`${perceptual_weight} · ${perceptual ?? "perceptual"}`);
+  if (gan !== undefined)
+    terms.push(`${gan.weight} · adaptive · hinge (${gan.layers} layers, from step ${gan.start_step})`);
+  return terms.join(" + ");
+}
+
+function describeUnetLoss({ loss }: Extract<TrainerConfig, { kind: "unet" }>): string {
+  const { pixel_weight, ssim_weight, pixel_start_step } = loss;
+  const { strategy, portion, multiplier, begin, end } = loss.timestep_bias;
+  const pixels = [
+    ...(pixel_weight > 0 ? [`${pixel_weight} · L1`] : []),
+    ...(ssim_weight > 0 ? [`${ssim_weight} · (1 − SSIM)`] : []),
+  ];
+  const from = pixel_start_step > 0 ? ` from step ${pixel_start_step}` : "";
+  const parts = [
+    `MSE of ${loss.prediction_type}`,
+    ...(pixels.length > 0 ? [`of the repainted pixels ${pixels.join(" + ")}${from}`] : []),
+    `min-SNR γ ${loss.snr_gamma === 0 ? "off" : loss.snr_gamma}`,
+    `weight of the mask ${loss.masked_weight}`,
+    `fill ${loss.masked_fill}`,
+    `condition dropout ${loss.condition_dropout}`,
+    `full masks ${loss.full_mask_share}`,
+  ];
+  if (loss.offset_noise > 0) parts.push(`offset noise ${loss.offset_noise}`);
+  if (loss.input_perturbation > 0) parts.push(`input perturbation ${loss.input_perturbation}`);
+  if (strategy !== "none") {
+    const range = strategy === "range" ? `${begin} … ${end}` : `${strategy} ${portion}`;
+    parts.push(`timesteps ${range} drawn ${multiplier} times as often`);
   }
-  const { prediction_type, snr_gamma, masked_weight, masked_fill, condition_dropout, full_mask_share } = config.loss;
-  const { offset_noise, input_perturbation, pixel_weight, ssim_weight, timestep_bias } = config.loss;
-  const pixels = `${pixel_weight > 0 ? ` + ${pixel_weight} · L1` : ""}${ssim_weight > 0 ? ` + ${ssim_weight} · (1 − SSIM)` : ""}`;
-  const { strategy, portion, multiplier, begin, end } = timestep_bias;
-  const range = strategy === "range" ? `${begin} … ${end}` : `${strategy} ${portion}`;
-  const bias = strategy === "none" ? "" : `, timesteps ${range} drawn ${multiplier} times as often`;
-  const noise = `${offset_noise > 0 ? `, offset noise ${offset_noise}` : ""}${input_perturbation > 0 ? `, input perturbation ${input_perturbation}` : ""}`;
-  return `MSE of ${prediction_type}, min-SNR γ ${snr_gamma === 0 ? "off" : snr_gamma}, weight of the mask ${masked_weight}, fill ${masked_fill}, condition dropout ${condition_dropout}, full masks ${full_mask_share}${noise}${bias}${pixels === "" ? "" : `;${pixels} of the repainted pixels`}`;
+  return parts.join(", ");
 }

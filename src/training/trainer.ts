@@ -408,7 +408,8 @@ export abstract class Trainer {
 
   /**
    * Losses of one batch with fixed noise, without augmentation and update. VAE: total, recon, kl, perceptual; UNet:
-   * total, denoising, pixel and ssim where they have a weight. Throws ERR_INVALID_ARGUMENT, ERR_OUT_OF_MEMORY, ERR_NATIVE, ERR_CLOSED.
+   * total, denoising, pixel and ssim where they have a weight. Throws ERR_INVALID_ARGUMENT, ERR_OUT_OF_MEMORY,
+   * ERR_NATIVE, ERR_CLOSED.
    */
   async computeLoss(batch: TrainingBatch): Promise<Losses> {
     this.#check();

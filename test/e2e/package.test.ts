@@ -45,7 +45,8 @@ beforeAll(async () => {
   cpSync(tinyFolder("vae"), join(folder, "vae"), { recursive: true });
   writeFileSync(
     join(folder, "use.mjs"),
-    `import { Anonymizer, entityTypes, UNetTrainer, VAETrainer } from "anonymizer-native";
+    `import { readdirSync } from "node:fs";
+import { Anonymizer, entityTypes, UNetTrainer, VAETrainer } from "anonymizer-native";
 const trainer = await VAETrainer.create({
   kind: "vae", model: { path: "vae" }, data: { manifest: "data/manifest.jsonl", height: 32, width: 64 },
   loss: { reduction: "mean", perceptual_weight: 0 }, train_batch_size: 2, gradient_accumulation_steps: 1, max_train_steps: 2, precision: "fp32",
@@ -54,9 +55,10 @@ const trainer = await VAETrainer.create({
 let loss;
 for await (const event of trainer.train()) if (event.type === "step") loss = event.losses.total;
 await trainer.close();
-const anonymizer = await Anonymizer.create({ engine: "classical", types: ["email"] });
+const anonymizer = await Anonymizer.create({ engine: "auto", types: ["date"] });
+const { report } = await anonymizer.anonymize("data/images/" + readdirSync("data/images").sort()[0]);
 await anonymizer.close();
-console.log(JSON.stringify({ node: process.versions.node, finite: Number.isFinite(loss), types: entityTypes.length, unet: typeof UNetTrainer.create }));
+console.log(JSON.stringify({ node: process.versions.node, finite: Number.isFinite(loss), types: entityTypes.length, unet: typeof UNetTrainer.create, engine: report.engine.chosen }));
 `,
   );
   await run(
@@ -76,6 +78,7 @@ describe("the packed package", () => {
       finite: true,
       types: entityTypes.length,
       unet: "function",
+      engine: "diffusion",
     });
   });
 
@@ -120,11 +123,12 @@ export { proven };
     expect(stdout).toContain("ERR_LIBTORCH_NOT_FOUND");
   });
 
-  it("holds no sources of tests, no scanned documents and no trained weights", async () => {
+  it("holds no sources of tests, no scanned documents and no weights but those of the small models", async () => {
     const files = readdirSync(join(folder, "node_modules", "anonymizer-native"), { recursive: true }).map(String);
-    expect(files.filter((file) => /^(test|shared|demo-out|models\/tiny)|\.(safetensors|jpg|jpeg)$/.test(file))).toEqual(
-      [],
-    );
+    const weights = ["glyph_encoder", "unet", "vae"].map((part) => `models/document-small/${part}/model.safetensors`);
+    expect(
+      files.filter((file) => /^(test|shared|demo-out|models\/tiny)|\.(safetensors|jpg|jpeg)$/.test(file)).sort(),
+    ).toEqual(weights);
     expect(files.some((file) => /^prebuilds\/linux-\w+\/anonymizer-native-torch-2\.13\.node$/.test(file))).toBe(true);
     expect(files).toContain("scripts/export_models.py");
   });

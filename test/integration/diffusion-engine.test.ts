@@ -246,7 +246,7 @@ describe("scaling to the canvas", () => {
 describe("the pipeline", () => {
   it("samples as the UNet's metadata recommends, unless told otherwise", async () => {
     const { folder, set } = packWith({
-      sampling: { sampler: "dpmpp_2m", steps: 3, strength: 0.7, timestepSpacing: "trailing" },
+      sampling: { sampler: "dpmpp_2m", steps: 3, strength: 0.7, timestepSpacing: "trailing", changeScale: 0.5 },
     });
     const engine = await createDiffusionEngine({ models: folder, device: "cpu", sampling: { steps: 2 } });
     const advised = await InpaintingPipeline.create({ models: folder, device: "cpu" });
@@ -258,6 +258,7 @@ describe("the pipeline", () => {
         timestepSpacing: "trailing",
         strength: 0.7,
         guidanceScale: 1,
+        changeScale: 0.5,
       } as const;
       expect(advised.sampling).toEqual(recommended);
       expect(engine.sampling).toEqual({ ...recommended, steps: 2 });
@@ -269,8 +270,13 @@ describe("the pipeline", () => {
       expect(Buffer.from(asRecommended!.data).equals(Buffer.from(asAsked!.data))).toBe(true);
       const [other] = await advised.generate([request], { strength: 1 });
       expect(Buffer.from(other!.data).equals(Buffer.from(asAsked!.data))).toBe(false);
-      set({ sampling: { steps: 0 } });
-      await expect(InpaintingPipeline.create({ models: folder })).rejects.toMatchObject({ code: "ERR_MODEL_GRAPH" });
+      await expect(advised.generate([request], { changeScale: 1.5 })).rejects.toMatchObject({
+        code: "ERR_INVALID_ARGUMENT",
+      });
+      for (const impossible of [{ steps: 0 }, { changeScale: 0 }]) {
+        set({ sampling: impossible });
+        await expect(InpaintingPipeline.create({ models: folder })).rejects.toMatchObject({ code: "ERR_MODEL_GRAPH" });
+      }
     } finally {
       for (const part of [engine, advised, plain]) await part.close();
       rmSync(folder, { recursive: true });

@@ -18,6 +18,15 @@ describe("DDIM", () => {
       maskedFill: "0",
     },
     { sampler, steps: 6, guidanceScale: 1, strength: 0.7, predictionType: "epsilon", maskedFill: "draft" },
+    {
+      sampler,
+      steps: 2,
+      guidanceScale: 1,
+      strength: 1,
+      changeScale: 0.4,
+      predictionType: "v_prediction",
+      maskedFill: "draft",
+    },
   ] as const)("sampling with %o ends in the reference's latents and image", (options) =>
     // Rounding grows along the loop, most where √ᾱ is small; one step alone is exact to 1e-6.
     expectReferenceSamples(options, 1e-4),

@@ -23,6 +23,7 @@ const anywhere: readonly RegExp[] = [
   // London SW1A 1AA
   new RegExp(`${town},?\\s+[A-Z]{1,2}\\d[A-Z\\d]?\\s\\d[A-Z\\d]{2}(?![\\p{L}\\d])`, "gu"),
 ];
+const all = [...inSentences, ...anywhere];
 
 /** Words with a small letter that stand inside streets. */
 const inStreet =
@@ -36,7 +37,7 @@ export function addressesInSentences(page: OcrPage): Finding[] {
   const running = new Set(paragraphs.flatMap(({ parts }) => parts.map(({ segment }) => segment)));
   const alone = layoutOf(page).segments.filter((segment) => !running.has(segment));
   return [
-    ...paragraphs.flatMap((paragraph) => addressesEndingIn([...inSentences, ...anywhere], paragraph, "sentence")),
+    ...paragraphs.flatMap((paragraph) => addressesEndingIn(all, paragraph, "sentence")),
     ...alone.flatMap((segment) =>
       addressesEndingIn(anywhere, { text: segment.text, parts: [{ segment, start: 0 }] }, "whole address"),
     ),

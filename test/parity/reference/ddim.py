@@ -3,7 +3,7 @@
 input.json
   vae, unet, glyphEncoder: model folders; predictionType; maskedFill; scalingFactor; precision
   sampler: ddim (default), dpmpp_2m, unipc
-  steps; guidanceScale (1 = none); strength (1 = pure noise)
+  steps; guidanceScale (1 = none); strength (1 = pure noise); changeScale (1 = all of the change to a draft)
 input.safetensors
   images, masks, glyphs, text_projection.*: as unet_loss.py has them; noise float32 [B,C,h,w]
 output.json
@@ -70,7 +70,8 @@ def program(options, tensors):
     with torch.no_grad():
         latents, after = sample(models, schedule, options, tensors, timesteps)
         images, masks, _ = models.batch(tensors)
-        decoded = models.finished(images, masks, tensors, latents, models.masked_latents(images, masks, tensors))
+        masked = models.masked_latents(images, masks, tensors)
+        decoded = models.finished(images, masks, tensors, latents, masked, options.get("changeScale", 1.0))
     pixels = ((decoded + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
     return values, {"latents": latents, "steps": torch.stack(after), "decoded": decoded, "images": pixels}
 

@@ -66,13 +66,13 @@ class Models(nn.Module):
     def decode(self, latents):
         return self.vae.decode(latents / self.scaling_factor).sample
 
-    def finished(self, images, masks, tensors, latents, masked):
-        """The picture of `latents`: with drafts, the draft with the change, less 4 of 255 levels."""
+    def finished(self, images, masks, tensors, latents, masked, change_scale=1.0):
+        """The picture of `latents`: with drafts, the draft with the scaled change, less 4 of 255 levels."""
         picture = self.decode(latents)
         if self.masked_fill != "draft":
             return picture
         change = nn.functional.softshrink(picture - self.decode(masked), 4 / 127.5)
-        return self.drafted(images, masks, tensors) + change
+        return self.drafted(images, masks, tensors) + change_scale * change
 
     def masked_latents(self, images, masks, tensors):
         """Of the posterior's mean, scaled."""

@@ -3,7 +3,8 @@
 input.json
   vae, unet, glyphEncoder: model folders; predictionType: "epsilon" | "v_prediction"; snrGamma (0 = off)
   maskedWeight (1 = plain mean); maskedFill: "0" | "-1" | "draft"; scalingFactor (default 0.18215)
-  pixelWeight, ssimWeight (default 0); trainGlyphEncoder (default false); offsetNoise, inputPerturbation (default 0); gradients; precision
+  pixelWeight, ssimWeight, offsetNoise, inputPerturbation (default 0); trainGlyphEncoder (default false)
+  gradients; precision
 input.safetensors
   images uint8 [B,H,W,3]; masks uint8 [B,H,W] (1 = repaint); glyphs uint8 [B,Hg,Wg,3]
   (or floats: [B,3,H,W] in [-1,1], [B,1,H,W] in [0,1], [B,3,Hg,Wg] in [-1,1]); drafts as images, for "draft"
@@ -62,12 +63,14 @@ def unet_loss(models, schedule, options, tensors):
     }
     losses = {"denoising": per_sample.mean()}
     total = losses["denoising"]
-    for name, weight, term in [("pixel", "pixelWeight", pixel_l1), ("ssim", "ssimWeight", pixel_dssim)]:
-        if options.get(weight, 0) > 0:
-            original = original_of(schedule, noisy, prediction, timesteps)
-            painted = models.finished(images, masks, tensors, original, masked)
-            losses[name] = term(painted, images, masks)
-            total = total + options[weight] * losses[name]
+    terms = [("pixel", "pixelWeight", pixel_l1), ("ssim", "ssimWeight", pixel_dssim)]
+    weighted = [term for term in terms if options.get(term[1], 0) > 0]
+    if weighted:
+        original = original_of(schedule, noisy, prediction, timesteps)
+        painted = models.finished(images, masks, tensors, original, masked)
+    for name, weight, term in weighted:
+        losses[name] = term(painted, images, masks)
+        total = total + options[weight] * losses[name]
     return {"total": total, **losses}, results
 
 
