@@ -1,9 +1,8 @@
 // How true the drawn text is, by engine: boxes of real receipts repainted with their own text against the true pixels, and
 // with invented texts that are read again. BOXES (default 100, at most 400), ENGINES=classical,diffusion,
-// MODELS=folder (default models/tiny), SHEET=folder (pictures of the worst boxes); SAMPLER, DIFFUSION_STEPS and STRENGTH
-// instead of what the models recommend.
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+// MODELS=folder (default models/document-small), SHEET=folder (pictures of the worst boxes); SAMPLER, DIFFUSION_STEPS,
+// STRENGTH and CHANGE instead of what the models recommend.
+import { existsSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
@@ -13,18 +12,18 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const receipts = join(root, "..", "shared", "data", "receipts");
 const boxes = Math.max(1, Math.min(400, Number(process.env.BOXES ?? 100)));
 const wanted = (process.env.ENGINES ?? "classical,diffusion").split(",");
-const models = process.env.MODELS ?? join(root, "models", "tiny");
+const models = process.env.MODELS ?? join(root, "models", "document-small");
 const sampling = {
   ...(process.env.SAMPLER && { sampler: process.env.SAMPLER }),
   ...(process.env.DIFFUSION_STEPS && { steps: Number(process.env.DIFFUSION_STEPS) }),
   ...(process.env.STRENGTH && { strength: Number(process.env.STRENGTH) }),
+  ...(process.env.CHANGE && { changeScale: Number(process.env.CHANGE) }),
 };
 const sheet = process.env.SHEET;
 
 async function programs() {
-  const entries = { fidelity: "bench/fidelity.bench.ts", pack: "test/helpers/tiny-pack.ts" };
-  const { fidelity, pack } = await bundle("bench", entries);
-  return { ...(await import(fidelity)), ...(await import(pack)) };
+  const { fidelity } = await bundle("bench", { fidelity: "bench/fidelity.bench.ts" });
+  return await import(fidelity);
 }
 
 async function openReaders() {
@@ -83,22 +82,15 @@ async function writeSheet(name, worst) {
 
 export async function run() {
   if (!existsSync(receipts)) return { skipped: `${receipts} is not there` };
-  const { measureFidelity, createClassicalEngine, createDiffusionEngine, writeTinyPack } = await programs();
+  const { measureFidelity, createClassicalEngine, createDiffusionEngine } = await programs();
   const readers = await openReaders();
   const engines = {};
   const left = {};
-  const folder = mkdtempSync(join(tmpdir(), "anonymizer-fidelity-"));
   if (wanted.includes("classical")) engines.classical = createClassicalEngine();
   if (wanted.includes("diffusion")) {
-    let pack = models;
-    // The tiny models come without the projection that a trained UNet has; they stand in for the time it takes.
-    if (models === join(root, "models", "tiny")) {
-      pack = join(folder, "pack");
-      writeTinyPack(pack);
-    }
     try {
       engines.diffusion = await createDiffusionEngine({
-        models: pack,
+        models,
         device: process.env.BENCH_DEVICE ?? "auto",
         sampling,
       });
@@ -127,14 +119,11 @@ export async function run() {
     return {
       set: "receipts",
       ssim: "uniform 7×7",
-      ...(usesDiffusion
-        ? { models: process.env.MODELS ?? "models/tiny (untrained)", sampling: engines.diffusion.sampling }
-        : {}),
+      ...(usesDiffusion ? { models: models.replace(`${root}/`, ""), sampling: engines.diffusion.sampling } : {}),
       ...(Object.keys(left).length > 0 ? { left } : {}),
       ...table,
     };
   } finally {
     for (const part of [...Object.values(engines), ...Object.values(readers)]) await part.close();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
