@@ -162,14 +162,17 @@ describe.skipIf(missing !== undefined)(`Modal${missing ? ` (${missing})` : ""}`,
     ]);
   });
 
-  it("what is sent to build the image is the source, not data, models or secrets", () => {
+  it("what is sent to build the image is the source and the small models, not data, other models or secrets", () => {
     const sent = plane
       .requests("MountGetOrCreate")
       .flatMap(({ files }) => (files as Message[]).map(({ filename }) => filename as string));
     expect(sent.some((file) => file.endsWith("/package-lock.json"))).toBe(true);
     expect(sent.some((file) => file.endsWith("/src/index.ts"))).toBe(true);
+    const weights = sent.filter((file) => file.endsWith(".safetensors")).map((file) => file.split("/").slice(-2)[0]!);
+    expect(weights.sort()).toEqual(["glyph_encoder", "unet", "vae"]);
+    const others = sent.filter((file) => !file.startsWith("/models/document-small/"));
     expect(
-      sent.filter((file) => /node_modules|\.venv|\.git\/|^\/models\/|\.env|\.safetensors$|^\/runs\/|\.png$/.test(file)),
+      others.filter((file) => /node_modules|\.venv|\.git\/|^\/models\/|\.env|^\/runs\/|\.png$/.test(file)),
     ).toEqual([]);
   });
 
