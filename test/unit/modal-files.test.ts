@@ -39,10 +39,12 @@ describe("modal/Dockerfile", () => {
     expect([...all("ENV"), ...all("ARG")].join("\n")).not.toMatch(/key|token|secret|password/i);
   });
 
-  it("gets nothing of the checkout but its sources", () => {
+  it("gets nothing of the checkout but its sources and the small models", () => {
     const lines = read(".dockerignore").split("\n");
     expect(lines[0]).toBe("*");
-    for (const kept of lines.filter((line) => line.startsWith("!")))
+    const small = "!models/document-small";
+    expect(lines).toContain(small);
+    for (const kept of lines.filter((line) => line.startsWith("!") && line !== small))
       expect(kept).not.toMatch(/node_modules|models|runs|data|\.env|\.git|dist|build/);
   });
 });
