@@ -33,8 +33,8 @@ languages, with invented names, addresses and numbers. No real document was used
 
 ## Made by
 
-\`npm run train:pack\` in ${hours.toFixed(1)} h on ${machine}. Sampled best with ${sampling.sampler}, ${sampling.steps} ${sampling.steps === 1 ? "step" : "steps"}, strength ${sampling.strength}; that is what
-the engine does unless told otherwise.
+\`npm run train:pack\` in ${hours.toFixed(1)} h on ${machine}. Sampled best with ${sampling.sampler}, ${sampling.steps} ${sampling.steps === 1 ? "step" : "steps"}, strength ${sampling.strength},
+${sampling.changeScale ?? 1} of the change to the draft taken; that is what the engine does unless told otherwise.
 
 ## Scores
 
@@ -50,7 +50,7 @@ the classical engine. Handwriting comes out as neat handwriting, if at all.
 
 function scoreTable({ boxes, untouched, engines }) {
   const row = (name, { psnr, ssim, own, fresh }) =>
-    `| ${name} | ${psnr.toFixed(2)} dB | ${ssim.toFixed(3)} | ${share(own.ppocr.exact)} | ${share(fresh.ppocr.exact)} |`;
+    `| ${name} | ${psnr.toFixed(2)} dB | ${ssim.toFixed(4)} | ${share(own.ppocr.exact)} | ${share(fresh.ppocr.exact)} |`;
   return `${boxes} boxes of real receipts (none of which was trained on), repainted with their own text and compared with the true
 pixels, and with invented texts; read by PP-OCR (without case and spaces). Of the untouched boxes ${share(untouched.ppocr.exact)} are read
 exactly.

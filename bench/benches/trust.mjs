@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { jsonLines } from "../../scripts/json-lines.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const data = join(root, "..", "shared", "data");
@@ -51,9 +52,7 @@ export async function run() {
 /** `labels`: by document and type the places of the lines in the manifest; these data sets name few types by themselves. */
 function addLabels(manifest, labels) {
   const known = JSON.parse(readFileSync(labels, "utf8"));
-  const lines = readFileSync(manifest, "utf8").trim().split("\n");
-  const labelled = lines.map((line) => {
-    const record = JSON.parse(line);
+  const labelled = jsonLines(manifest).map((record) => {
     for (const [type, places] of Object.entries(known[record.id] ?? {}))
       for (const place of places) record.regions[place].entity = type;
     return JSON.stringify(record);

@@ -168,12 +168,15 @@ describe.skipIf(missing !== undefined)(`Modal${missing ? ` (${missing})` : ""}`,
       .flatMap(({ files }) => (files as Message[]).map(({ filename }) => filename as string));
     expect(sent.some((file) => file.endsWith("/package-lock.json"))).toBe(true);
     expect(sent.some((file) => file.endsWith("/src/index.ts"))).toBe(true);
-    const weights = sent.filter((file) => file.endsWith(".safetensors")).map((file) => file.split("/").slice(-2)[0]!);
-    expect(weights.sort()).toEqual(["glyph_encoder", "unet", "vae"]);
-    const others = sent.filter((file) => !file.startsWith("/models/document-small/"));
+    const parts = ["glyph_encoder", "unet", "vae"].flatMap((part) =>
+      ["README.md", "config.json", "graph.pt", "metadata.json", "model.safetensors"].map((name) => `${part}/${name}`),
+    );
+    const small = ["README.md", ...parts].map((file) => `/models/document-small/${file}`);
     expect(
-      others.filter((file) => /node_modules|\.venv|\.git\/|^\/models\/|\.env|^\/runs\/|\.png$/.test(file)),
-    ).toEqual([]);
+      sent
+        .filter((file) => /node_modules|\.venv|\.git\/|^\/models\/|\.env|\.safetensors$|^\/runs\/|\.png$/.test(file))
+        .sort(),
+    ).toEqual(small);
   });
 
   it("a dry run prints what would run and asks nothing", async () => {
