@@ -36,6 +36,7 @@ const cli = join(root, "dist", "cli", "anonymizer-train.js");
 const dryRun = values["dry-run"];
 /** Boxes that score a checkpoint. */
 const curveBoxes = "100";
+const signals = ["SIGINT", "SIGTERM"];
 
 /** `env`: further variables. */
 function run(command, args, env = {}) {
@@ -47,27 +48,38 @@ function run(command, args, env = {}) {
       stdio: ["ignore", "inherit", "inherit"],
       env: { ...process.env, ...env },
     });
-    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => child.kill(signal));
+    const pass = (signal) => child.kill(signal);
+    for (const signal of signals) process.on(signal, pass);
     child.on("error", reject);
-    child.on("close", (code, signal) =>
-      code === 0 ? done() : reject(Object.assign(new Error(`ended with ${signal ?? code}`), { exitCode: code ?? 1 })),
-    );
+    child.on("close", (code, signal) => {
+      for (const signal of signals) process.off(signal, pass);
+      if (code === 0) done();
+      else reject(Object.assign(new Error(`ended with ${signal ?? code}`), { exitCode: code ?? 1 }));
+    });
   });
 }
 
-const doneFile = (name) => join(work, `${name}.done.json`);
+const partFile = (name) => join(work, `${name}.part.json`);
 
-/** Does a part unless it is done with the same request; how long it took is kept beside it. */
+/** Does a part unless it is done with the same request; how long it took, over all tries, is kept beside it. */
 async function part(name, request, make) {
-  const file = doneFile(name);
+  const file = partFile(name);
   const wanted = JSON.stringify(request);
-  if (existsSync(file) && JSON.parse(readFileSync(file, "utf8")).request === wanted) {
+  const before = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
+  const same = before.request === wanted;
+  if (same && before.done) {
     console.log(`✓ ${name}: done before`);
     return;
   }
   const started = Date.now();
-  await make();
-  if (!dryRun) writeFileSync(file, `${JSON.stringify({ request: wanted, seconds: (Date.now() - started) / 1000 })}\n`);
+  let done = false;
+  try {
+    await make();
+    done = true;
+  } finally {
+    const seconds = (same ? before.seconds : 0) + (Date.now() - started) / 1000;
+    if (!dryRun) writeFileSync(file, `${JSON.stringify({ request: wanted, done, seconds })}\n`);
+  }
 }
 
 /**
@@ -123,7 +135,7 @@ async function main() {
   await writePack(join(work, "unet", "models"), out);
   const scores = await score(out, "classical,diffusion", values.boxes);
   const seconds = Object.fromEntries(
-    ["data", "vae", "unet"].map((name) => [name, JSON.parse(readFileSync(doneFile(name), "utf8")).seconds]),
+    ["data", "vae", "unet"].map((name) => [name, JSON.parse(readFileSync(partFile(name), "utf8")).seconds]),
   );
   const machine = `${cpus().length} cores (${cpus()[0]?.model ?? "unknown"})`;
   writeFileSync(join(out, "README.md"), packCard(out, { documents, seed, seconds, machine, scores }));

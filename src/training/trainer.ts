@@ -359,7 +359,7 @@ export abstract class Trainer {
    * ERR_OUTPUT, ERR_DATASET_*, ERR_NATIVE, ERR_CLOSED; ERR_INVALID_ARGUMENT when it is running already.
    */
   async *train(): AsyncGenerator<TrainingEvent, void, void> {
-    this.#check();
+    this.checkOpen();
     if (this.#training) throw codedError("ERR_INVALID_ARGUMENT", "train() is running already");
     this.#training = true;
     const { run } = this.parts;
@@ -412,7 +412,7 @@ export abstract class Trainer {
    * ERR_NATIVE, ERR_CLOSED.
    */
   async computeLoss(batch: TrainingBatch): Promise<Losses> {
-    this.#check();
+    this.checkOpen();
     checkBatch(batch, this.config.kind);
     return meanLosses(this.parts.run, batch);
   }
@@ -489,7 +489,7 @@ export abstract class Trainer {
   }
 
   protected checkOpen(): void {
-    this.#check();
+    if (this.parts.run.closed) throw codedError("ERR_CLOSED", "This trainer was closed");
   }
 
   /** The folder that `method` writes to. @throws ERR_CLOSED; ERR_OUTPUT for an address. */
@@ -497,9 +497,5 @@ export abstract class Trainer {
     this.checkOpen();
     refuseAddress(dir, method, "ERR_OUTPUT");
     return resolve(dir);
-  }
-
-  #check(): void {
-    if (this.parts.run.closed) throw codedError("ERR_CLOSED", "This trainer was closed");
   }
 }
