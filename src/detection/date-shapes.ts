@@ -12,6 +12,8 @@ interface Form {
   readonly pattern: RegExp;
   /** Groups with day and month, where they are numbers. */
   readonly numeric?: readonly [number, number];
+  /** The group with the separator: a number may be glued to the date by another one ("#19-18/03/2018"). */
+  readonly separator?: number;
 }
 
 const forms: readonly Form[] = [
@@ -19,10 +21,11 @@ const forms: readonly Form[] = [
   // before a time
   {
     pattern: new RegExp(
-      `(?<![\\d,/]|\\d[.-])(\\d{1,2})\\s?([./-])\\2?\\s?(\\d{1,2})\\s?\\2{1,2}\\s?(${year}|\\d{2})(?:(?=\\d{2}:\\d{2})|(?![\\d/]|[.,-]\\d))`,
+      `(?<![\\d,/])(\\d{1,2})\\s?([./-])\\2?\\s?(\\d{1,2})\\s?\\2{1,2}\\s?(${year}|\\d{2})(?:(?=\\d{2}:\\d{2})|(?![\\d/]|[.,-]\\d))`,
       "gu",
     ),
     numeric: [1, 3],
+    separator: 2,
   },
   // 31 12 2024, in boxes of forms
   { pattern: new RegExp(`(?<![\\d.,/-]\\s?)(\\d{2})\\s(\\d{2})\\s(${year})(?!\\s?\\d)`, "gu"), numeric: [1, 2] },
@@ -67,8 +70,10 @@ export function findDates(text: string): { readonly start: number; readonly end:
   // Letters read for digits are put right first; month names are left alone, they stand in words without digits.
   const plain = fold(mendDigits(text));
   const found: { start: number; end: number }[] = [];
-  for (const { pattern, numeric } of forms) {
+  for (const { pattern, numeric, separator } of forms) {
     for (const match of plain.matchAll(pattern)) {
+      const glue = /\d([.-])$/.exec(plain.slice(0, match.index))?.[1];
+      if (separator && glue && (glue === match[separator] || !/\d{4}$/.test(match[0]))) continue;
       const timeFollows = /^\s+\d{1,2}[:.]\d{2}/.test(plain.slice(match.index + match[0].length));
       // A time behind it vouches for a date with a misread figure.
       if (numeric && !timeFollows && !possible(match[numeric[0]]!, match[numeric[1]]!)) continue;

@@ -62,6 +62,7 @@ export const identifierForms: readonly IdentifierForm[] = [
   known("id_number", ["us-ssn"], "\\d{3}-\\d{2}-\\d{4}", 0.85, "form"),
   known("id_number", ["my-kad"], "\\d{6}-\\d{2}-\\d{4}", 0.85, "form"),
   known("id_number", ["gb-nino"], "[A-Z]{2} ?\\d{2} ?\\d{2} ?\\d{2} ?[A-D]", 0.75, "form"),
+  known("id_number", ["gb-driver"], "[A-Z]{2}[A-Z9]{3} ?\\d{6} ?[A-Z9]{2}[A-Z\\d]{3}(?: ?\\d{2})?", 0.85, "form"),
   known("id_number", ["sg-nric"], "[STFGM]\\d{7}[A-Z]", 0.8, "check letter"),
   known("id_number", ["es-dni", "es-nie"], "(?:[KLMXYZ]-?\\d{7}|\\d{8})-?[A-Z]", 0.75, "check letter"),
   known(

@@ -49,7 +49,7 @@ export const weakLabels = `
   issued, expires, born, appointment, employment, declaration, enclosures, comments, notes, remarks, details, description, section,
   department, division, area, region, site, branch, counter, station, outlet, user, session, shift, token, article, artikel,
   purpose, reason, version, sheet, copy, document, occupation, profession, signature, amount, balance,
-  vehicle, plate, plaque, placa, plat, targa, kenderaan, rego, lahir, d n
+  place, vehicle, plate, plaque, placa, plat, targa, kenderaan, rego, lahir, d n
 `;
 
 /** A word that stands under several kinds counts as the first. */
@@ -94,7 +94,11 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     nombre cliente, nombre del socio, le ha atendido, le atiende, atendido por cajero, su vendedor, nome cliente,
     nome del cliente, nome socio, addetto, addetta, addetto alla cassa, servito dal, il vostro operatore, naam klant, klantnaam,
     naam lid, u werd geholpen door, uw verkoper, uw kassier, kassa medewerker, bediening, nama ahli, nama juruwang,
-    dilayani oleh, kakitangan, pekerja
+    dilayani oleh, kakitangan, pekerja, signature, name and signature, signature and name, name signature, authorised
+    signature, authorized signature, signature of applicant, applicant signature, customer signature, signatory, unterschrift,
+    name und unterschrift, name unterschrift, unterschrift des antragstellers, nom et signature, signature du client, nom
+    signature, firmado, nombre y firma, firma del titular, firma del cliente, firma del solicitante, nome e firma, firma del
+    richiedente, handtekening, naam en handtekening, naam handtekening, tandatangan, nama dan tandatangan
   `,
   company: `
     company, company name, employer, name of employer, organisation, organization, business name, firm,
@@ -118,7 +122,7 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     postal y ciudad, codigo postal y poblacion, c p y poblacion, cp y poblacion, poblacion, localidad, ciudad,
     municipio, lugar de nacimiento, domicilio social, indirizzo, residenza, via, via e numero, via e numero
     civico, via n civico, cap, cap e citta, cap e localita, cap citta, cap comune, citta, comune, localita,
-    luogo di nascita, sede, sede legale, nato a, nata a, comune di residenza, adres, woonadres, postadres,
+    place, luogo di nascita, sede, sede legale, nato a, nata a, comune di residenza, adres, woonadres, postadres,
     straat, straat en huisnummer, straat huisnummer, postcode en plaats, postcode plaats, postcode en
     woonplaats, postcode woonplaats, woonplaats, plaats, geboorteplaats, vestigingsadres, alamat, alamat surat
     menyurat, poskod, bandar, tempat lahir
@@ -267,8 +271,7 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     comments, notes, note, time, hour, day, site, branch, store, store no, shop, shop no, region, area,
     division, department, dept, section, position, title, job title, occupation, profession, nationality,
     citizenship, sex, gender, marital status, height, weight, blood group, eyes, authority, issuing authority,
-    classes, class, category, type, status, country, state, county, signature, place date, place and date, date
-    signature, bank, bank name, bank details, bic, swift, swift code, currency, exchange rate,   for
+    classes, class, category, type, status, country, state, county, place date, place and date, date signature, bank, bank name, bank details, bic, swift, swift code, currency, exchange rate,   for
     office use only, for official use only, personal details, personal data, contact details, employment,
     declaration, enclosures, encl, enclosure, regarding, project, job no, brand, model, serial no, colour, size,
     location code, net, gross, points, member points, reservation, reservation no, room, room no, litre, pump, code, gst summary, tax code, tax summary, purpose, reason, language, rechnung,
@@ -279,7 +282,7 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     preis, einzelpreis, einheit, artikel, artikelnummer, art nr, bezeichnung, beschreibung, leistung, uhrzeit,
     zeit, tisch, kasse, filiale, kreditinstitut, bankverbindung, verwendungszweck, zahlungsziel, beruf,
     tatigkeit, staatsangehorigkeit, nationalitat, geschlecht, familienstand, grosse, große, augenfarbe, behorde,
-    ausstellende behorde, klassen, abteilung, unterschrift, ort datum, datum unterschrift, angaben zur person,
+    ausstellende behorde, klassen, abteilung, ort datum, datum unterschrift, angaben zur person,
     personliche angaben, kontakt, kontaktdaten, beschaftigung, erklarung, anlagen, anlage,   wird von
     der behorde ausgefullt, telefon bank, steuer, land, bemerkung, bemerkungen, hinweis, zahlungsart, zahlung,
     wahrung, facture, facture n, n facture, n de facture, numero de facture, recu, ticket n, n ticket, commande,
@@ -296,7 +299,7 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     descuento, efectivo, cambio, entregado, cantidad, cant, precio, precio unitario, unidad, articulo, concepto,
     descripcion, producto, hora, mesa, caja, tienda, entidad, banco, referencia, referencia de pago, forma de
     pago, condiciones de pago, profesion, ocupacion, nacionalidad, sexo, estado civil, estatura, altura, color
-    de ojos, autoridad, clases, departamento, firma, lugar y fecha, lugar fecha, datos personales, datos de
+    de ojos, autoridad, clases, departamento, lugar y fecha, lugar fecha, datos personales, datos de
     contacto, empleo, situacion laboral, declaracion, anexos, adjuntos,  a rellenar por la administracion,
     pais, observaciones, fecha y firma, fattura, fattura n, n fattura, numero fattura, ricevuta, scontrino,
     documento, doc n, documento commerciale, ordine, n ordine, numero ordine, vostro ordine, vs ordine, ddt,
@@ -311,9 +314,9 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     totaal, totaalbedrag, subtotaal, korting, contant, wisselgeld, terug, te betalen, aantal, prijs, stukprijs,
     eenheid, omschrijving, dienst, tijd, tafel, kassa, filiaal, winkel, betalingskenmerk, betaling,
     betalingstermijn, beroep, nationaliteit, geslacht, burgerlijke staat, lengte, autoriteit, categorieen,
-    afdeling, handtekening, plaats datum, plaats en datum, datum en handtekening, persoonlijke gegevens,
+    afdeling, plaats datum, plaats en datum, datum en handtekening, persoonlijke gegevens,
     contactgegevens, werk, verklaring, bijlagen, bijlage,  niet invullen, in te vullen door de instantie,
     opmerkingen, jumlah, resit, no resit, invois, no invois, masa, meja, kuantiti, harga, barang, jantina,
-    warganegara, pekerjaan, tandatangan, cawangan
+    warganegara, pekerjaan, cawangan
   `,
 };

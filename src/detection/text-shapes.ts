@@ -39,7 +39,9 @@ const notNames = new Set(
   handtekening pass check president vice chairman personnel special rating check files file budget human resources relations accounts accounting secretary head section abteilung leitung sekretariat ressources
   humaines direction recursos humanos atencion risorse umane assistenza klantenservice klantendienst personeelszaken kundenservice
   firma encik puan cik pelanggan tunai tarikh masa feb apr jul aug sep sept oct nov dec february july september october november december
-  approved submitted requested prepared reviewed received authorized authorised verified attached`.split(/\s+/),
+  na tbd tba approval approvals approved submitted requested prepared reviewed received authorized authorised verified attached`.split(
+    /\s+/,
+  ),
 );
 
 /** Small words inside names. */
@@ -49,6 +51,10 @@ const particles = new Set(
 
 const titlePattern =
   /^(?:mr|mrs|ms|miss|mdm|dr|prof|ir|ing|dipl|sir|herrn?|frau|mme|mlle|m|sr|sra|srta|sig|sigg|sigra|dott|dhr|mevr|mw|dato|datuk|tuan|puan|encik|cik|hj|haji)\.?$/;
+
+/** A word of two letters that a name can be: "Ng", "LI". */
+export const isShortName = (text: string): boolean =>
+  /^\p{Lu}\p{L}$/u.test(text) && !notNames.has(fold(text)) && !particles.has(fold(text));
 
 /**
  * Whether text looks like a person's name: one to five words of letters that start with capitals, but for small words
@@ -77,12 +83,13 @@ export function namePart(text: string): string {
   // "HOCK TABLE 5": what is no name ends it.
   for (;;) {
     const words = part.split(/\s+/);
-    const last = fold(words.at(-1) ?? "").replace(/[^\p{L}]/gu, "");
-    if (words.length > 1 && (notNames.has(last) || particles.has(last) || !/^\p{Lu}/u.test(words.at(-1)!)))
-      part = words.slice(0, -1).join(" ");
+    const lastWord = words.at(-1)!;
+    const last = fold(lastWord).replace(/[^\p{L}]/gu, "");
+    const ends = notNames.has(last) || (particles.has(last) && !/^\p{Lu}\.$/u.test(lastWord));
+    if (words.length > 1 && (ends || !/^\p{Lu}/u.test(lastWord))) part = words.slice(0, -1).join(" ");
     else
       return part.replace(/[,.\-'’]+$/u, (end) =>
-        /\p{L}\.$/u.test(part) && end === "." && words.at(-1)!.length <= 3 ? end : "",
+        /\p{L}\.$/u.test(part) && end === "." && lastWord.length <= 3 ? end : "",
       );
   }
 }

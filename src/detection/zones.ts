@@ -46,11 +46,21 @@ const titleWords = [
   "statement",
 ];
 
+/** Kinds of documents that stand in names of companies too. */
+const documentWords = new Set(
+  `record report contract agreement certificate application confirmation reminder questionnaire declaration vertrag antrag
+  bescheinigung formular fragebogen mahnung zeugnis contrat attestation formulaire demande certificat contrato solicitud
+  certificado formulario contratto modulo certificato domanda dichiarazione overeenkomst formulier aanvraag verklaring
+  borang perjanjian sijil`.split(/\s+/),
+);
+
 /** "TAX INVOICE" and the like, also with a letter or two misread. */
 function isTitle({ folded, text }: Segment): boolean {
   const words = folded.match(/\p{L}{5,}/gu) ?? [];
   if (text.split(/\s+/).length > 4 || hasLegalForm(text)) return false;
-  return words.some((word) => titleWords.some((title) => distance(word, title) <= (title.length > 6 ? 2 : 1)));
+  if (words.some((word) => titleWords.some((title) => distance(word, title) <= (title.length > 6 ? 2 : 1))))
+    return true;
+  return words.some((word) => documentWords.has(word)) && !isCompanyLike(text);
 }
 
 /** What a line is to an address block. */

@@ -32,6 +32,13 @@ describe("numbers and forms", () => {
     ["email", "Mail: jo.doe+x@mail.example.com now", ["jo.doe+x@mail.example.com"]],
     ["email", "jo @ mail. example", ["jo @ mail. example"]],
     ["email", "3 apples @ 2.50 each", []],
+    ["email", "olga.sandmann (at) mail.example", ["olga.sandmann (at) mail.example"]],
+    ["email", "olga [at] mail [dot] example", ["olga [at] mail [dot] example"]],
+    ["email", "Look (at) this. Please", []],
+    ["licence_plate", "GB reg AB12 CDE", ["AB12 CDE"]],
+    ["licence_plate", "Plate SGX1234A", ["SGX1234A"]],
+    ["licence_plate", "GST reg ABC 123", []],
+    ["id_number", "Driving licence: SANDM 803145 O99AB 54", ["SANDM 803145 O99AB 54"]],
     [
       "url",
       "see www.example.com.my/shop or https://example.org/a",
@@ -56,6 +63,8 @@ describe("numbers and forms", () => {
     ["date", "March 5, 2021", ["March 5, 2021"]],
     ["date", "le 14 juillet 2020", ["14 juillet 2020"]],
     ["date", "11:44:44 45/45/2018 1.2.3.4", []],
+    ["date", "ORD #70-REG #19-18/03/2018", ["18/03/2018"]],
+    ["date", "No 1.2.3.2018 and 7-18/03/20", []],
     ["tax_id", "GST NO: 000584089600", ["000584089600"]],
     ["tax_id", "VAT DE136695976", ["DE136695976"]],
     ["tax_id", "GST 6% 23.93 0.00", []],
@@ -114,6 +123,22 @@ describe("persons", () => {
     ["Staff: T.K. / JAMES BELLOW", ["T.K. / JAMES BELLOW"]],
     ["Cashier: NV-No.", []],
     ["Cashier: 01", []],
+    ["Cashier: Ng", ["Ng"]],
+    ["Cashier: No", []],
+    ["Kassierer: Olga S.", ["Olga S"]],
+    ["Staff : 007 MEI LING", ["MEI LING"]],
+    ["Kasse 3 Bediener 12 Olga", ["Olga"]],
+    ["Bediener 12 Tisch 4", []],
+    ["Siti binti Ahmad", ["Siti binti Ahmad"]],
+    ["Ramesh Kumar S/O Krishnan", ["Ramesh Kumar S/O Krishnan"]],
+    ["RECYCLE BIN LARGE", []],
+    ["Signature: Olga Sandmann", ["Olga Sandmann"]],
+    ["Unterschrift: O. Sandmann", ["O. Sandmann"]],
+    ["Handtekening: Jan de Vries", ["Jan de Vries"]],
+    ["Firmado: Juan Pérez", ["Juan Pérez"]],
+    ["Name and signature: Olga Sandmann", ["Olga Sandmann"]],
+    ["Signature of parent or guardian", []],
+    ["Signature Date", []],
     ["Cashier: CASHIER3", []],
     ["Requested by W. T. Hollander on Monday", ["W. T. Hollander"]],
     ["E. P. HOLLANDER, Jr. and R, S. Bellow", ["E. P. HOLLANDER, Jr", "R, S. Bellow"]],
@@ -135,6 +160,8 @@ describe("persons", () => {
   it("stand beside or below their label", async () => {
     expect(await found("person", "Cashier|Fatin Sy")).toEqual(["Fatin Sy"]);
     expect(await found("person", "Surname", "Mustermann")).toEqual(["Mustermann"]);
+    expect(await found("person", "X Olga Sandmann", "Signature of applicant")).toEqual(["Olga Sandmann"]);
+    expect(await found("person", "Total Amount", "Signature")).toEqual([]);
     // A list, whose labels stand closer to each other than to their values.
     expect(await found("person", "Name|Erika Mustermann", "Balance|: Twelve")).toEqual(["Erika Mustermann"]);
   });
@@ -206,6 +233,14 @@ describe("sender and addressee", () => {
     );
   });
 
+  it("labels before addresses are left alone", async () => {
+    const rows = ["Customer record", "Name: Olga Sandmann", "Address: Hauptstr. 12, 10827 Berlin", "Amount 12.00"];
+    expect(await found("address", ...rows)).toEqual(["Hauptstr. 12, 10827 Berlin"]);
+    expect(await found("company", ...rows)).toEqual([]);
+    expect(await found("address", "Anschrift Hauptstr. 12, 10827 Berlin")).toEqual(["Hauptstr. 12, 10827 Berlin"]);
+    expect(await found("address", "Via Roma 3, 20121 Milano")).toEqual(["Via Roma 3, 20121 Milano"]);
+  });
+
   it("captions are no names of companies", async () => {
     expect(await found("company", "Supplier", "Cost (S)")).toEqual([]);
     expect(await found("company", "Supplier:|Reason(s) for Recommendation:")).toEqual([]);
@@ -236,6 +271,14 @@ describe("the detector", () => {
     const rows = ["CARD ************7501"];
     expect(await createDetector({ minScores: { card: 0.9 } }).detect(page(...rows), 0)).toEqual([]);
     expect(await createDetector().detect(page(...rows), 0)).toHaveLength(1);
+  });
+
+  it("names the rule of check digits only where the label or the number's form speaks for it", async () => {
+    const check = async (text: string): Promise<(string | undefined)[]> =>
+      (await createDetector({ types: ["id_number"] }).detect(page(text), 0)).map(({ evidence }) => evidence?.check);
+    expect(await check("NRIC: S1234567D")).toEqual(["sg-nric"]);
+    expect(await check("BSN 111222333")).toEqual(["nl-bsn"]);
+    expect(await check("Member ID: 000123456")).toEqual([undefined]);
   });
 
   it("gives ids, word ranges and a box that is tight around the value", async () => {

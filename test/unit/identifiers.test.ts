@@ -55,6 +55,11 @@ const examples: Readonly<Record<string, { readonly valid: readonly string[]; rea
     invalid: ["GB980780685", "GB98078068"],
   },
   "gb-vat-branch": { valid: ["GB980780684001"], invalid: ["GB980780685001", "980780684001"] },
+  "gb-driver": {
+    valid: ["MORGA657054SM9IJ", "SANDM803145O99AB", "MORGA657054SM9IJ35"],
+    // Month 13, day 32, a letter for the decade.
+    invalid: ["MORGA613054SM9IJ", "MORGA657324SM9IJ", "MORGAX57054SM9IJ", "MORGA657054SM9I"],
+  },
   "gb-nino": {
     valid: ["AA123456A", "JG103759A"],
     invalid: ["QQ123456C", "AA123456E", "BG123456A", "DA123456A", "AO123456A"],

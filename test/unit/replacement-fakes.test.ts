@@ -88,6 +88,7 @@ describe("identifiers", () => {
     ["fr-nir", "2 55 08 14 168 025 38"],
     ["gb-vat", "GB 980 7806 84"],
     ["gb-nino", "AA 12 34 56 A"],
+    ["gb-driver", "MORGA 657054 SM9IJ 35"],
     ["gb-nhs", "943 476 5919"],
     ["gb-utr", "1955839661"],
     ["it-vat", "IT00743110157"],
@@ -171,6 +172,8 @@ describe("e-mail and web addresses", () => {
     for (const fake of await manyFakes("url", "https://www.hong-kee.com.my/shop/a?id=12")) {
       expect(fake).toMatch(/^https:\/\/www\.[a-z]+\.example\.(com|net|org)\/[a-z]{4}\/[a-z]\?[a-z]{2}=\d\d$/);
     }
+    for (const fake of await manyFakes("email", "john.smith (at) firma.de"))
+      expect(fake).toMatch(/^[a-z]+\.[a-z]+ \(at\) ([a-z]+\.)?example\.(com|net|org)$/);
   });
 });
 

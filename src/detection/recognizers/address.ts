@@ -37,13 +37,14 @@ export const addressRecognizer: Recognizer = {
     for (const { address, names, sender } of findParties(page)) {
       const score = sender ? 0.8 : 0.75;
       for (const segment of address) {
-        for (const { value, role } of splitParts(segment))
-          if (role === "address") findings.push(asAddress(value, score, "address block"));
+        for (const { value, role, cue } of splitParts(page, segment))
+          if (role === "address")
+            findings.push({ ...asAddress(value, score, "address block"), ...(cue && { evidence: { cue } }) });
       }
       for (const segment of names) {
-        for (const { value, role } of splitParts(segment))
-          if (role === "address" && splitParts(segment).length > 1)
-            findings.push(asAddress(value, score, "address block"));
+        const parts = splitParts(page, segment);
+        for (const { value, role } of parts)
+          if (role === "address" && parts.length > 1) findings.push(asAddress(value, score, "address block"));
       }
     }
     for (const label of labelsOf(page)) if (label.kind === "address") findings.push(...labelledAddress(page, label));

@@ -30,7 +30,7 @@ export const companyRecognizer: Recognizer = {
       if (type === "company") findings.push(asCompany(value, score, "name above an address"));
     for (const { address } of findParties(page)) {
       for (const segment of address) {
-        for (const { value, role } of splitParts(segment))
+        for (const { value, role } of splitParts(page, segment))
           if (role === "company") findings.push(asCompany(value, 0.8, "legal form"));
       }
     }

@@ -13,6 +13,12 @@ const atStart =
 const alone =
   /(?<![\p{L}\d.,:/-])(?:[A-Z]{1,3}|\d{1,2})[ -]?(?:\d{1,4}|[A-Z]{2,3})(?:[ -]?[A-Z\d]{1,3})(?:[ -]?\d{4})?(?![\p{L}\d/-]|[.,:]\d)/gu;
 
+/** Words that stand before plates without a mark. */
+const wordBefore =
+  /(?<!\p{L})(?:plates?|vehicle|car|lorry|kenderaan|kennzeichen|kfz|immatriculation|immat|matricula|targa|kenteken)(?:\s?(?:no|nr|number))?[\s.:]*$/u;
+/** Other things are registered too: only before Britain's form. */
+const registration = /(?<!\p{L})reg(?:n|istration)?(?:\s?(?:no|nr|number))?[\s.:]*$/u;
+
 /** Licence plates: behind a label, or of a country's distinct form (Singapore's check letter, hyphens, state codes). */
 export const licencePlateRecognizer: Recognizer = {
   name: "licence_plate",
@@ -24,17 +30,22 @@ export const licencePlateRecognizer: Recognizer = {
     for (const segment of layoutOf(page).segments) {
       if (!/\d/.test(segment.text) || inTable(segment)) continue;
       for (const match of segment.text.matchAll(alone)) {
-        const known = plateFormsOf(match[0]).find(({ distinct }) => distinct);
+        const before = segment.folded.slice(0, match.index);
+        const forms = plateFormsOf(match[0]);
+        const cued = forms.find(
+          ({ country }) => wordBefore.test(before) || (country === "GB" && registration.test(before)),
+        );
+        const known = cued ?? forms.find(({ distinct }) => distinct);
         if (known === undefined || match[0].length < 6) continue;
         // Without a hyphen or a check letter two letters and four digits are an article's number.
-        if (known.country === "SG" && !/[ -]/.test(match[0])) continue;
+        if (!cued && known.country === "SG" && !/[ -]/.test(match[0])) continue;
         const start = segment.span[0] + match.index;
         findings.push({
           type: "licence_plate",
           line: segment.line,
           span: [start, start + match[0].length],
-          score: known.complete ? 0.7 : 0.55,
-          reason: known.complete ? "check letter" : "form",
+          score: known.complete || cued ? 0.7 : 0.55,
+          reason: cued ? "word before it" : known.complete ? "check letter" : "form",
           evidence: { check: `${known.country.toLowerCase()}-plate` },
         });
       }

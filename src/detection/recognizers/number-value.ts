@@ -1,4 +1,5 @@
 /** Numbers of persons and companies: behind a label, or in a form that needs none. */
+import { compactOf, type IdentifierScheme } from "../../identifiers/scheme.ts";
 import { schemesOf } from "../../identifiers/schemes.ts";
 import type { EntityType, Finding } from "../entity.ts";
 import { identifierForms } from "../identifier-forms.ts";
@@ -54,7 +55,7 @@ export function labelledNumbers(
       // Under a label anything may stand; only a line that is the number alone is its value.
       if (value === undefined || (candidate.place === "below" && value.text.length < 0.7 * candidate.text.length))
         continue;
-      const known = schemesOf(value.text).find(({ kind, shownBy }) => kind !== "general" && shownBy === "check");
+      const known = checkedScheme(value.text, label.word);
       const checked = known !== undefined;
       return [
         {
@@ -69,6 +70,17 @@ export function labelledNumbers(
     }
     return [];
   });
+}
+
+/**
+ * The scheme whose check digits speak for a number behind a label: the one that the label names, else one that few
+ * numbers satisfy by chance. One in ten runs of nine digits satisfies some country's rule.
+ */
+function checkedScheme(text: string, label: string): IdentifierScheme | undefined {
+  const known = schemesOf(text).filter(({ kind, shownBy }) => kind !== "general" && shownBy === "check");
+  const compact = compactOf(text);
+  const rare = compact.length >= 11 || /[A-Z]/.test(compact);
+  return known.find(({ name }) => label.includes(name.slice(3).replaceAll("-", ""))) ?? (rare ? known[0] : undefined);
 }
 
 /** The numbers of a type that need no label. */

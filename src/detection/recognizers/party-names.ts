@@ -22,7 +22,7 @@ export function partyNames(page: OcrPage): PartyName[] {
       if ((segment.folded.match(/\p{L}/gu)?.length ?? 0) < 3) return [];
       const values = isCareOf(segment.text)
         ? [withoutLabel(page, segment)]
-        : splitParts(segment).map(({ value, role }) =>
+        : splitParts(page, segment).map(({ value, role }) =>
             role === "company" || addressScore(value.text) < weakAddress ? value : undefined,
           );
       return values.flatMap((value) => {

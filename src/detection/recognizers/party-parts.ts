@@ -1,25 +1,47 @@
 /** Lines of senders and addressees, part by part: "Schulz GmbH · Am Lindenfeld 68c · 56014 Berlin". */
 import { addressScore, strongAddress, weakAddress } from "../address-shapes.ts";
 import { findLegalForms } from "../company-words.ts";
-import { type Located, labelsOf, locate } from "../labels.ts";
+import { type Label, type Located, labelledSegments, labelsOf, locate } from "../labels.ts";
 import type { Segment } from "../layout.ts";
 import type { OcrPage } from "../ocr.ts";
 
 export interface PartyPart {
   readonly value: Located;
   readonly role: "company" | "address";
+  /** The label before it. */
+  readonly cue?: string;
 }
 
 const separator = /\s+[·•|*–—-]\s+|\s*[·•|]\s*/g;
 
-/** The parts of a line of an address block. Without separators the line is one part. */
-export function splitParts(segment: Segment): PartyPart[] {
+/** Names the address without being part of it, as "Jalan" and "Via" are. */
+const addressNoun = /^(?:.*addr|.*adres|.*anschrift|direccion|domicil|indirizzo|alamat)/;
+
+/** A label before an address: "Address: ", "Anschrift ". */
+function addressLabel(page: OcrPage, segment: Segment): Label | undefined {
+  const label = labelledSegments(page).get(segment);
+  if (label?.kind !== "address" || label.rest === undefined) return undefined;
+  return /[:=]\s*$/.test(behind(label)) || addressNoun.test(label.word) ? label : undefined;
+}
+
+/** What stands between a label and its value. */
+const behind = ({ segment, span, rest }: Label): string => segment.text.slice(span[1], rest!.span[0] - segment.span[0]);
+
+/** The parts of a line of an address block, without the label at its start. Without separators the line is one part. */
+export function splitParts(page: OcrPage, segment: Segment): PartyPart[] {
+  const label = addressLabel(page, segment);
+  const parts = partsFrom(segment, label?.span[1] ?? 0);
+  return label ? parts.map((part) => ({ ...part, cue: label.word })) : parts;
+}
+
+function partsFrom(segment: Segment, begin: number): PartyPart[] {
   const cuts = [...segment.text.matchAll(separator)].map(
     (match) => [match.index, match.index + match[0].length] as const,
   );
   const parts: PartyPart[] = [];
-  let from = 0;
+  let from = begin;
   for (const [start, end] of [...cuts, [segment.text.length, segment.text.length] as const]) {
+    if (end <= from) continue;
     parts.push(...splitAtCompany(segment, from, start));
     from = end;
   }

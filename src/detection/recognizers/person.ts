@@ -1,14 +1,16 @@
+import { boxHeight } from "../../documents/geometry.ts";
 import { isCompanyLike } from "../company-words.ts";
 import type { Finding, Recognizer } from "../entity.ts";
 import { inItemTable } from "../item-table.ts";
 import { isLabelText } from "../label-dictionary.ts";
-import { type Label, type Located, labelsOf, valueCandidates } from "../labels.ts";
+import { type Label, type Located, labelledSegments, labelsOf, locate, valueCandidates } from "../labels.ts";
 import { layoutOf, type Segment } from "../layout.ts";
 import type { OcrPage } from "../ocr.ts";
-import { isNameShaped, isProse, namePart } from "../text-shapes.ts";
+import { isNameShaped, isProse, isShortName, namePart } from "../text-shapes.ts";
 import { letterNames } from "./letter-names.ts";
 import { namesInSentences } from "./names-in-sentences.ts";
 import { namesWithInitials } from "./names-with-initials.ts";
+import { namesWithMarkers } from "./names-with-markers.ts";
 import { partyNames } from "./party-names.ts";
 
 /** Forms of address. "SR" in capitals is a tax code on receipts. */
@@ -17,6 +19,8 @@ const titles =
 
 /** Machine-readable lines of identity documents that hold the name (ICAO 9303). */
 const machineReadable = /(?<!\S)(?:[A-Z]{1,2}[<«‹]?[A-Z]{3})?[A-Z]+(?:[<«‹][A-Z]+)*[<«‹]{2,}[A-Z<«‹]{4,}(?!\S)/g;
+
+const signatureLabel = /signature|unterschrift|handtekening|firma|firmado|tandatangan/;
 
 /** "NV-No": what is left of a misread label. */
 const numberLabel = /(?:^|[\s-])(?:no|nr)\.?$/iu;
@@ -34,11 +38,15 @@ export const personRecognizer: Recognizer = {
     const inTable = inItemTable(page);
     const findings: Finding[] = [];
     for (const label of labelsOf(page)) {
-      if (label.kind === "person" || label.kind === "party") findings.push(...labelledPerson(page, label, inTable));
+      if (label.kind !== "person" && label.kind !== "party") continue;
+      const labelled = labelledPerson(page, label, inTable);
+      findings.push(...labelled);
+      if (labelled.length === 0 && signatureLabel.test(label.word)) findings.push(...nameAbove(page, label));
     }
     for (const segment of layoutOf(page).segments) {
       if (!inTable(segment))
         findings.push(...titled(segment), ...unmarkedLabel(segment), ...namesWithInitials(segment));
+      if (!inTable(segment)) findings.push(...namesWithMarkers(segment));
     }
     page.lines.forEach(({ text }, line) => {
       for (const { index, 0: value } of text.matchAll(machineReadable)) {
@@ -59,6 +67,9 @@ export const personRecognizer: Recognizer = {
   },
 };
 
+/** Before the name of who served: "007 MEI LING", "#12 Olga". */
+const staffNumber = /^#?\d{1,6}\s*[-/:.]?\s+(?=\p{Lu})/u;
+
 const asPerson = ({ line, span }: Located, score: number, reason: string): Finding => ({
   type: "person",
   line,
@@ -69,19 +80,26 @@ const asPerson = ({ line, span }: Located, score: number, reason: string): Findi
 
 function labelledPerson(page: OcrPage, label: Label, inTable: (segment: Segment) => boolean): Finding[] {
   for (const candidate of valueCandidates(page, label)) {
-    const { text, place, line, span } = candidate;
+    const { place, line } = candidate;
+    const number = place === "same" ? (staffNumber.exec(candidate.text)?.[0].length ?? 0) : 0;
+    const text = candidate.text.slice(number);
+    const span = [candidate.span[0] + number, candidate.span[1]] as const;
     if (isProse(text) || (place !== "same" && inTable(candidate.segment))) continue;
     if (label.kind === "party" && (place === "below" || isCompanyLike(text))) continue;
     const value = namePart(text);
     // One word is enough behind a mark or alone under the label, not after words like "customer" in a line of text.
     const single = label.marked || place !== "same" || label.kind === "person";
+    const short = label.marked && place === "same" && value === text && isShortName(value);
     if (
-      !isNameShaped(value, single) ||
+      !(isNameShaped(value, single) || short) ||
       isLabelText(value) ||
       numberLabel.test(value) ||
+      (number > 0 && value !== text) ||
       (place === "below" && value.length < 0.6 * text.length)
     )
       continue;
+    // Where a signature is asked for, a single word is a heading or a scrawl's reading.
+    if (signatureLabel.test(label.word) && !/\s/.test(value) && !(label.marked && place === "same")) continue;
     const score = /\s/.test(value) ? 0.85 : place === "below" ? 0.7 : 0.75;
     return [
       {
@@ -95,6 +113,17 @@ function labelledPerson(page: OcrPage, label: Label, inTable: (segment: Segment)
     ];
   }
   return [];
+}
+
+/** The typed name on the line for a signature, above "Signature of applicant". */
+function nameAbove(page: OcrPage, { segment, word }: Label): Finding[] {
+  const above = layoutOf(page).above(segment);
+  if (above === undefined || segment.box[1] - above.box[3] > 2.5 * boxHeight(segment.box)) return [];
+  if (labelledSegments(page).has(above) || isCompanyLike(above.text)) return [];
+  const cross = /^\W*[xX]\s+/.exec(above.text)?.[0].length ?? 0;
+  const value = locate(above, cross, above.text.length);
+  if (value === undefined || !isNameShaped(value.text) || isLabelText(value.text)) return [];
+  return [{ ...asPerson(value, 0.65, "above a label for signatures"), evidence: { cue: word } }];
 }
 
 function titled({ text, line, span }: Segment): Finding[] {

@@ -45,6 +45,29 @@ export const britain = [
     body: (draw) =>
       pickFrom(ninoFirst, draw) + pickFrom(ninoSecond, draw) + fill("######", draw) + pickFrom("ABCD", draw),
   }),
+  // Driver number (DVLA, INF45): five letters of the surname, decade, month (+5 for women), day, year, initials, and three
+  // characters that its issuer alone can check.
+  scheme({
+    name: "gb-driver",
+    country: "GB",
+    kind: "person",
+    shownBy: "form",
+    layouts: ["XXXXX XXXXXX XXXXX XX", "XXXXXXXXXXXXXXXX", "XXXXX XXXXXX XXXXX"],
+    form: /^([A-Z]{2}[A-Z9]{3}\d(?:[05][1-9]|[16][0-2])(?:0[1-9]|[12]\d|3[01])\d[A-Z9]{2}[A-Z\d]{3}(?:\d\d)?)()()$/,
+    body: (draw, like) =>
+      [1, 2, 3, 4, 5].map(() => pickFrom(ninoFirst, draw)).join("") +
+      fill("#", draw) +
+      pickFrom("05", draw) +
+      fill("+", draw) +
+      twoDigits(1 + draw(28)) +
+      fill("#", draw) +
+      pickFrom(ninoFirst, draw) +
+      pickFrom(ninoFirst, draw) +
+      fill("#", draw) +
+      pickFrom(ninoFirst, draw) +
+      pickFrom(ninoFirst, draw) +
+      ((like?.length ?? 16 + 2 * draw(2)) === 18 ? fill("##", draw) : ""),
+  }),
   // NHS number (NHS Data Dictionary): 11 − weighted sum mod 11; 10 is not issued.
   scheme({
     name: "gb-nhs",

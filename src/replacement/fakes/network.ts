@@ -26,19 +26,20 @@ const withoutTail =
     return maker(original.slice(0, original.length - tail.length), context) + tail;
   };
 
-/** name@domain: the parts of the name keep their lengths as far as the domain leaves room. */
+/** name@domain, name (at) domain: the parts of the name keep their lengths as far as the domain leaves room. */
 export const fakeEmail: FakeMaker = withoutTail((original, { random }) => {
-  const at = original.lastIndexOf("@");
-  if (at < 1) return otherWords(original, random);
-  const domain = exampleDomain(original.length - at - 1, random, false);
+  const sign = [...original.matchAll(/@|\s*[([{]\s*at\s*[)\]}]\s*/giu)].at(-1);
+  if (sign === undefined || sign.index < 1) return otherWords(original, random);
+  const room = original.length - sign.index - sign[0].length;
+  const domain = exampleDomain(room, random, false);
   // A longer domain is made up for by a shorter name.
-  const excess = Math.max(0, domain.length - (original.length - at - 1));
-  const local = otherWords(original.slice(0, at), random);
+  const excess = Math.max(0, domain.length - room);
+  const local = otherWords(original.slice(0, sign.index), random);
   const shortened =
     excess > 0 && local.length - excess >= 4
       ? local.slice(0, local.length - excess).replace(/[^\p{L}\p{N}]+$/u, "")
       : local;
-  return inCaseOf(`${shortened}@${domain}`.toLowerCase(), original.replace(/\P{L}/gu, ""));
+  return inCaseOf(`${shortened}${sign[0]}${domain}`.toLowerCase(), original.replace(/\P{L}/gu, ""));
 });
 
 /** scheme://www.host:port/path?query: scheme, "www.", port and the punctuation of the path stay. */
