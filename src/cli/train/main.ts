@@ -38,6 +38,10 @@ Exit codes:
   75   --stop-after ended it, after writing a checkpoint; go on with --resume
   130  stopped by SIGINT or SIGTERM, after writing a checkpoint; a second signal stops at once, without one
 
+Environment:
+  ANONYMIZER_LEASE=ID  where machines share a run folder: vae and unet hold it for ID (lease.json), and are refused while
+                       another ID holds it and has given a sign of life in the last 3 minutes (ERR_LOCKED)
+
 Examples:
   anonymizer-train data synth --out data --count 200
   anonymizer-train data pack data --out r2://datasets/receipts

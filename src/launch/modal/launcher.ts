@@ -1,4 +1,5 @@
 /** Starts, follows and stops runs on Modal through its SDK. */
+import { randomUUID } from "node:crypto";
 import type { FunctionCall, ModalClient, Sandbox } from "modal";
 import { AnonymizerError, codedError, throwIfAborted } from "../../errors.ts";
 import type { ModalPlan } from "./plan.ts";
@@ -130,7 +131,7 @@ export class ModalLauncher {
       cpu: plan.cpu,
       memoryMiB: plan.memoryMiB,
       timeoutMs: plan.timeoutSeconds * 1000,
-      env: { ANONYMIZER_TRAINING: JSON.stringify(plan.config) },
+      env: { ANONYMIZER_TRAINING: JSON.stringify(plan.config), ANONYMIZER_LEASE: `sandbox-${randomUUID()}` },
       secrets: own,
       volumes: { [paths.runs]: volume },
       ...(bucket && {
