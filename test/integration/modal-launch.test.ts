@@ -379,6 +379,17 @@ describe.skipIf(missing !== undefined)(`Modal${missing ? ` (${missing})` : ""}`,
     ]);
   });
 
+  it("a trainer that hangs is told to end, and counts as a failure", async () => {
+    const python = join(root, ".cache", "modal", "bin", "python");
+    const hanging = `trap 'echo told; exit 0' TERM; while :; do sleep 0.05; done`;
+    const program = "import app, sys; app.run(['sh', '-c', sys.argv[1]], {}, 0.5)";
+    const hung = promisify(execFile)(python, ["-c", program, hanging], { cwd: join(root, "modal") });
+    await expect(hung).rejects.toMatchObject({
+      stdout: expect.stringContaining("\ntold\n") as string,
+      stderr: expect.stringContaining("TimeoutExpired") as string,
+    });
+  });
+
   it("a vae whose time is over is not started again, and says so", async () => {
     plane.moreEnv = { ANONYMIZER_SEGMENT_SECONDS: "1", ANONYMIZER_TOTAL_SECONDS: "1" };
     const ended = await cli(...training("vae", "over", "--set", "max_train_steps=100000"));

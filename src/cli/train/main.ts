@@ -34,7 +34,8 @@ Exit codes:
   1    failed; the error's code and how to mend it are on stderr
   2    wrong usage
   3    one of several processes that train together was lost (ERR_DISTRIBUTED)
-  69   failed at a store, a disk or a device; trying again can help (ERR_STORE_UNAVAILABLE, ERR_OUTPUT, ERR_DEVICE)
+  69   a training failed at a store, a disk or a device (ERR_STORE_UNAVAILABLE, ERR_OUTPUT, ERR_DEVICE, errors of CUDA
+       and NCCL); trying again can help
   75   --stop-after ended it, after writing a checkpoint; go on with --resume
   130  stopped by SIGINT or SIGTERM, after writing a checkpoint; a second signal stops at once, without one
 
@@ -70,11 +71,11 @@ export async function main(args: readonly string[], terminal: Terminal, signal: 
     if (args.includes("--json")) jsonLogger(terminal).error({ err: coded }, coded.message);
     else if (interrupted) terminal.stderr.write(`${coded.message}\n`);
     else printError(coded, terminal.stderr);
-    return exitCodeOf(coded);
+    return exitCodeOf(coded, args[0] === "vae" || args[0] === "unet");
   }
 }
 
-function exitCodeOf(error: AnonymizerError): number {
+function exitCodeOf(error: AnonymizerError, training: boolean): number {
   switch (error.code) {
     case "ERR_ABORTED":
       return exitCodes.interrupted;
@@ -83,11 +84,11 @@ function exitCodeOf(error: AnonymizerError): number {
     case "ERR_USAGE":
       return exitCodes.usage;
     default:
-      return mayPass(error) ? exitCodes.mayPass : exitCodes.failed;
+      return training && mayPass(error) ? exitCodes.mayPass : exitCodes.failed;
   }
 }
 
-/** Whether the same work can succeed later, or on another machine. */
+/** Whether the same training can succeed later, or on another machine. */
 function mayPass({ code, message }: AnonymizerError): boolean {
   // A fault of the device comes as an error of LibTorch. An assertion in a kernel is the data's fault.
   if (code === "ERR_NATIVE") return /\b(CUDA|NCCL) error\b/.test(message) && !/device-side assert/.test(message);
