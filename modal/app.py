@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -24,9 +25,11 @@ PATHS = SETTINGS["paths"]
 RUNS = Path(os.environ.get("ANONYMIZER_RUNS", PATHS["runs"]))
 # What the trainer exits with when its segment is over.
 UNFINISHED = 75
-# Errors of a run's own: trying again would meet them again.
+# Errors of a run's own: trying again would meet them again. What may pass ends with another code (69).
 HOPELESS = (1, 2)
 STOP_GRACE_SECONDS = 25
+# A container lives for one input at a time: nobody else writes there.
+CONFIG = Path(tempfile.gettempdir()) / "config.yaml"
 
 app = modal.App(SETTINGS["app"])
 # What .dockerignore leaves in is sent along.
@@ -80,12 +83,21 @@ def commit() -> None:
         volume.commit()
 
 
-def run(command: list) -> int:
-    """Runs it to its end. When Modal takes the container away, it gets the time to write a checkpoint."""
+def reload() -> None:
+    """A container that was used before sees the volume as it was then."""
+    if not modal.is_local():
+        volume.reload()
+
+
+def run(command: list, environment: dict, seconds: float) -> int:
+    """Runs it to its end. When Modal takes the container away, it gets the time to write a checkpoint.
+
+    One that is not done after `seconds` hangs; subprocess.TimeoutExpired makes Modal start it again.
+    """
     print("$", " ".join(command), flush=True)
-    child = subprocess.Popen(command)
+    child = subprocess.Popen(command, env={**os.environ, **environment})
     try:
-        return child.wait()
+        return child.wait(seconds)
     except BaseException:
         child.send_signal(signal.SIGTERM)
         try:
@@ -96,25 +108,50 @@ def run(command: list) -> int:
         raise
 
 
+def used_seconds(folder: Path, call: str) -> float:
+    """Of all containers of this call, by the lease that the trainer keeps in the run folder."""
+    try:
+        lease = json.loads((folder / "lease.json").read_text())
+    except (OSError, ValueError):
+        return 0.0
+    return lease["used_seconds"] if lease.get("owner") == call else 0.0
+
+
 def train(kind: str, run_id: str, config: dict, gpus: int | None = None) -> dict:
     sizes = SETTINGS["training"][kind]
+    segment = float(os.environ.get("ANONYMIZER_SEGMENT_SECONDS", sizes["segment_seconds"]))
+    total = float(os.environ.get("ANONYMIZER_TOTAL_SECONDS", sizes["segments"] * sizes["segment_seconds"]))
     folder = RUNS / run_id
-    folder.mkdir(parents=True, exist_ok=True)
+    call = modal.current_function_call_id()
+    reload()
+    left = total - used_seconds(folder, call)
+    if left < 1:
+        return over(run_id, total)
     # JSON is YAML.
-    (folder / "config.yaml").write_text(json.dumps(config))
-    command = ["anonymizer-train", kind, "--config", str(folder / "config.yaml"), "--out", str(folder), "--json"]
-    command += ["--resume", "auto"]
-    command += ["--stop-after", os.environ.get("ANONYMIZER_SEGMENT_SECONDS", str(sizes["segment_seconds"]))]
+    CONFIG.write_text(json.dumps(config))
+    command = ["anonymizer-train", kind, "--config", str(CONFIG), "--out", str(folder), "--json"]
+    seconds = max(1, int(min(segment, left)))
+    command += ["--resume", "auto", "--stop-after", str(seconds)]
     processes = sizes["gpus"] if gpus is None else gpus
     if processes > 1:
         command += ["--nproc", str(processes), "--max-restarts", "3"]
-    code = run(command)
+    margin = sizes["timeout_seconds"] - sizes["segment_seconds"]
+    code = run(command, {"ANONYMIZER_LEASE": call}, seconds + margin)
     commit()
-    if code == UNFINISHED and sizes["segments"] > 1:
+    if code == UNFINISHED:
+        if total - used_seconds(folder, call) < 1:
+            return over(run_id, total)
         raise Unfinished(f"{run_id}: the segment is over; the next one goes on from the last checkpoint")
-    if code not in (0, UNFINISHED, *HOPELESS):
+    if code not in (0, *HOPELESS):
         raise Unfinished(f"{run_id}: the trainer ended with {code}")
     return {"run": run_id, "exit": code}
+
+
+def over(run_id: str, total: float) -> dict:
+    """Not tried again: started again by hand, it has its time anew."""
+    hours = f"{total / 3600:g} hours"
+    print(f"{run_id}: the {hours} of this start are used up; start it again under its name to go on", flush=True)
+    return {"run": run_id, "exit": UNFINISHED}
 
 
 @app.function(**training("vae"))

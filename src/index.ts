@@ -110,8 +110,8 @@ export {
   type ModalMount,
   type ModalPlan,
   planModalLaunch,
-  planText,
 } from "./launch/modal/plan.ts";
+export { planText } from "./launch/modal/plan-text.ts";
 export { findRunRecord, type RunRecord, writeRunRecord } from "./launch/modal/run-records.ts";
 export {
   type PreviewDocument,
@@ -173,6 +173,7 @@ export {
 } from "./training/manage-cache.ts";
 export { formatBytes } from "./training/memory-estimate.ts";
 export { checkPublishAddress, type PublishedModel, publishModel } from "./training/publish-model.ts";
+export { withRunLease } from "./training/run-lease.ts";
 export type { ExportOptions, TrainerOptions } from "./training/trainer.ts";
 export type { TrainingPlan } from "./training/training-plan.ts";
 export { UNetTrainer } from "./training/unet-trainer.ts";

@@ -29,6 +29,8 @@ export interface LocalRanksOptions {
 /** Exit code of a process that lost the others: starting all again can help. */
 export const lostOthersExitCode = 3;
 const interruptedExitCode = 130;
+/** What a process ends with that its own --stop-after stopped. */
+const unfinishedExitCode = 75;
 /** Milliseconds the other processes have to notice by themselves that one failed. */
 const noticeMs = 5_000;
 /** Milliseconds they have then; there is nothing left to save. */
@@ -42,8 +44,8 @@ interface Ending {
 }
 
 /**
- * Runs the group to its end. Resolves to the exit code: 0 when all processes ended well, 130 after an abort, else that of
- * the process that failed first (128 + n when signal n killed it).
+ * Runs the group to its end. Resolves to the exit code: 0 when all processes ended well, 130 when an abort stopped them and
+ * none failed at that, else that of the process that failed first (128 + n when signal n killed it).
  *
  * A group is started again when its first failure was a process that was killed or lost the others. An error of its own
  * (a wrong configuration, a full disk, NaN) would come again; it is not tried again.
@@ -57,11 +59,10 @@ export async function launchLocalRanks(options: LocalRanksOptions): Promise<numb
     throw codedError("ERR_INVALID_ARGUMENT", `maxRestarts is ${maxRestarts}; it must be a whole number of at least 0`);
   for (let restarts = 0; ; restarts++) {
     if (signal?.aborted) return interruptedExitCode;
-    const failure = await runGroup(options, restarts);
-    if (signal?.aborted) return interruptedExitCode;
-    if (failure === undefined) return 0;
+    const { failure, stopped } = await runGroup(options, restarts);
+    if (failure === undefined) return stopped ? interruptedExitCode : 0;
     const lost = failure.signal !== null || failure.code === lostOthersExitCode;
-    if (!lost || restarts >= maxRestarts) return exitCodeOf(failure);
+    if (!lost || restarts >= maxRestarts || signal?.aborted) return exitCodeOf(failure);
     options.stderr.write(
       `rank ${failure.rank} ${describe(failure)}: starting all again (${restarts + 1} of ${maxRestarts})\n`,
     );
@@ -74,13 +75,27 @@ const describe = ({ code, signal }: Ending): string =>
 const exitCodeOf = ({ code, signal }: Ending): number =>
   code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 
-/** Resolves when every process has ended: undefined, or the first failure. */
-async function runGroup(options: LocalRanksOptions, restarts: number): Promise<Ending | undefined> {
+/** Ended as one that was told to stop and did. */
+const wasStopped = ({ code, signal }: Ending): boolean =>
+  code === interruptedExitCode || code === unfinishedExitCode || signal === "SIGTERM";
+
+/** How a group ended. */
+interface GroupEnding {
+  /** The first, but one that only lost the others gives way to a reason of its own. */
+  readonly failure?: Ending;
+  /** An abort ended at least one of them before its work was done. */
+  readonly stopped: boolean;
+}
+
+/** Resolves when every process has ended. */
+async function runGroup(options: LocalRanksOptions, restarts: number): Promise<GroupEnding> {
   const port = await freePort();
   const alive = new Set<ChildProcess>();
   const timers = new Set<NodeJS.Timeout>();
   let failure: Ending | undefined;
   let ending = false;
+  let aborted = false;
+  let stopped = false;
 
   const killAll = (signal: NodeJS.Signals): void => {
     for (const child of alive) child.kill(signal);
@@ -94,7 +109,10 @@ async function runGroup(options: LocalRanksOptions, restarts: number): Promise<E
     killAll("SIGTERM");
     later(graceMs, () => killAll("SIGKILL"));
   };
-  const onAbort = (): void => end(options.graceMs ?? 60_000);
+  const onAbort = (): void => {
+    aborted = !ending;
+    end(options.graceMs ?? 60_000);
+  };
   // The launcher's own end must not leave anyone behind.
   const onExit = (): void => killAll("SIGKILL");
   process.on("exit", onExit);
@@ -105,7 +123,13 @@ async function runGroup(options: LocalRanksOptions, restarts: number): Promise<E
       alive.add(child);
       return ended(child, rank).then((result) => {
         alive.delete(child);
-        if (result.code === 0 || ending || failure !== undefined) return;
+        if (result.code === 0) return;
+        if (aborted) {
+          if (wasStopped(result)) stopped = true;
+          else if (failure === undefined || failure.code === lostOthersExitCode) failure = result;
+          return;
+        }
+        if (ending || failure !== undefined) return;
         failure = result;
         // Those that wait for it notice soon and say so; those that can't are told.
         later(noticeMs, () => end(Math.min(options.graceMs ?? afterFailureMs, afterFailureMs)));
@@ -113,7 +137,7 @@ async function runGroup(options: LocalRanksOptions, restarts: number): Promise<E
     });
     if (options.signal?.aborted) onAbort();
     await Promise.all(endings);
-    return failure;
+    return { stopped, ...(failure !== undefined && { failure }) };
   } finally {
     process.off("exit", onExit);
     options.signal?.removeEventListener("abort", onAbort);

@@ -4,7 +4,7 @@
  * not what Modal makes of it.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Server, ServerCredentials, type ServerUnaryCall, type ServerWritableStream, status } from "@grpc/grpc-js";
@@ -62,6 +62,8 @@ export class ModalPlane {
   readonly recorded: Recorded[] = [];
   /** Besides the rest, of the first container of each input only. */
   firstEnv: Readonly<Record<string, string>> = {};
+  /** Besides the rest, of every container that starts from now on. */
+  moreEnv: Readonly<Record<string, string>> = {};
   /** A container starts as many processes as it has devices by the plan; else one. */
   allRanks = false;
   readonly #options: PlaneOptions;
@@ -133,6 +135,11 @@ export class ModalPlane {
   /** Takes the container away as a preemption does: SIGINT, then nothing more; the input is run again. */
   preempt(id: string): void {
     this.work(id).child?.kill("SIGINT");
+  }
+
+  /** Knows nothing of it any more. */
+  forget(id: string): void {
+    this.#works.delete(id);
   }
 
   /** The next request of this method is answered with a gRPC status. */
@@ -242,6 +249,8 @@ export class ModalPlane {
   ): Work {
     const work: Work = { id, lines: [], child: undefined, starts: 0, result: undefined, cancelled: false };
     this.#works.set(id, work);
+    const temporary = join(this.#folder, id);
+    mkdirSync(temporary);
     let failures = 0;
     const begin = (): void => {
       const { file, args } = command(work.starts);
@@ -253,6 +262,9 @@ export class ModalPlane {
           ...process.env,
           MOUNTS: JSON.stringify(this.#options.mounts ?? {}),
           ...this.#options.env,
+          CALL: id,
+          TMPDIR: temporary,
+          ...this.moreEnv,
           ...(this.allRanks && { ALL_RANKS: "1" }),
           ...first,
           ...env,

@@ -30,6 +30,8 @@ root = pathlib.Path(__file__).resolve().parents[2]
 spec = importlib.util.spec_from_file_location("app", root / "modal" / "app.py")
 app = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(app)
+# On Modal the container knows it.
+app.modal.current_function_call_id = lambda: os.environ["CALL"]
 (run, config, gpus), _ = cbor2.loads(pathlib.Path(arguments).read_bytes())
 # This machine has one device; on a CPU any number of processes can share it.
 outcome = getattr(app, name).local(run, mounted(config), gpus if "ALL_RANKS" in os.environ else 1)

@@ -45,10 +45,8 @@ describe.skipIf(missing !== undefined)(`Modal${missing ? ` (${missing})` : ""}`,
     await symlink(join(root, "models"), place("models"));
     await writeSyntheticDataset({ seed: 3, count: 3, out: place("data") });
     for (const name of ["anonymizer", "anonymizer-train"]) {
-      await writeFile(
-        place(`bin/${name}`),
-        `#!/bin/sh\nexec "${process.execPath}" "${root}/dist/cli/${name}.js" "$@"\n`,
-      );
+      const program = `exec "${process.execPath}" "${root}/dist/cli/${name}.js" "$@"`;
+      await writeFile(place(`bin/${name}`), `#!/bin/sh\n[ -n "$STAND_IN" ] && eval "$STAND_IN"\n${program}\n`);
       await chmod(place(`bin/${name}`), 0o755);
     }
     plane = await ModalPlane.start({
@@ -186,7 +184,7 @@ describe.skipIf(missing !== undefined)(`Modal${missing ? ` (${missing})` : ""}`,
     expect(stdout).toContain("4 × A100-80GB");
     expect(stdout).toContain("23 h; a checkpoint and the end of the segment after 22 h");
     expect(stdout).toContain(
-      "anonymizer-train unet --config /runs/dry/config.yaml --out /runs/dry --json --resume auto --stop-after 79200 --nproc 4",
+      "anonymizer-train unet --config /tmp/config.yaml --out /runs/dry --json --resume auto --stop-after 79200 --nproc 4",
     );
     expect(stdout).toMatch(/cost +\d+\.\d\d USD an hour, \d+\.\d\d USD a full segment, \d+\.\d\d USD at most/);
     expect(plane.recorded.length).toBe(before);
@@ -344,6 +342,118 @@ describe.skipIf(missing !== undefined)(`Modal${missing ? ` (${missing})` : ""}`,
     expect(steps(id)).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
   });
 
+  /** Shell in the trainer's place, for every container that is started meanwhile. */
+  async function withStandIn<T>(script: string, work: () => Promise<T>, env: Record<string, string> = {}): Promise<T> {
+    plane.moreEnv = { STAND_IN: script, ...env };
+    try {
+      return await work();
+    } finally {
+      plane.moreEnv = {};
+    }
+  }
+  const lastLine = ({ stdout }: { stdout: string }): string | undefined => stdout.trim().split("\n").at(-1);
+  const idOf = ({ stdout }: { stdout: string }): string => stdout.split("\n")[0]!;
+
+  it("a lost container is replaced, and the run goes on from its newest checkpoint", async () => {
+    const sets = ["--set", "max_train_steps=40", "--set", "checkpoint.every_steps=5"];
+    const id = idOf(await cli(...training("vae", "lost", ...sets, "--detach")));
+    await untilLine(id, /"event":"checkpoint","step":10,/);
+    plane.lose(id);
+    const ended = await cli("attach", "lost", "--state", join(folder, "state"));
+    expect([ended.code, lastLine(ended), plane.work(id).starts]).toEqual([0, "lost: done, exit code 0", 2]);
+    // Steps after the checkpoint may come twice; those before it don't.
+    expect([...new Set(steps(id))]).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
+    expect(steps(id).filter((step) => step <= 10)).toHaveLength(10);
+  });
+
+  it.each([
+    [1, 1, /^ends: failed, exit code 1$/],
+    [69, 2, /^ends: failed: .*Unfinished/],
+    [137, 2, /^ends: failed: .*Unfinished/],
+  ])("a trainer that ends with %d is started %d times", async (exit, starts, told) => {
+    const ended = await withStandIn(`exit ${exit}`, () => cli(...training("vae", "ends")));
+    expect([ended.code, plane.work(idOf(ended)).starts, lastLine(ended)]).toEqual([
+      1,
+      starts,
+      expect.stringMatching(told),
+    ]);
+  });
+
+  it("a trainer that hangs is told to end, and counts as a failure", async () => {
+    const python = join(root, ".cache", "modal", "bin", "python");
+    const hanging = `trap 'echo told; exit 0' TERM; while :; do sleep 0.05; done`;
+    const program = "import app, sys; app.run(['sh', '-c', sys.argv[1]], {}, 0.5)";
+    const hung = promisify(execFile)(python, ["-c", program, hanging], { cwd: join(root, "modal") });
+    await expect(hung).rejects.toMatchObject({
+      stdout: expect.stringContaining("\ntold\n") as string,
+      stderr: expect.stringContaining("TimeoutExpired") as string,
+    });
+  });
+
+  it("a vae whose time is over is not started again, and says so", async () => {
+    plane.moreEnv = { ANONYMIZER_SEGMENT_SECONDS: "1", ANONYMIZER_TOTAL_SECONDS: "1" };
+    const ended = await cli(...training("vae", "over", "--set", "max_train_steps=100000"));
+    plane.moreEnv = {};
+    const id = idOf(ended);
+    expect([ended.code, plane.work(id).starts, lastLine(ended)]).toEqual([75, 1, "over: unfinished, exit code 75"]);
+    expect(plane.work(id).lines.some(({ text }) => /hours of this start are used up/.test(text))).toBe(true);
+  });
+
+  it("the time of all containers of a start is limited, and the last one gets what is left", async () => {
+    // Ends as one that took all it was given.
+    const script = `
+while [ "$1" != --out ]; do shift; done; file="$2/lease.json"; mkdir -p "$2"
+while [ "$1" != --stop-after ]; do shift; done; echo "given $2"
+used=$(sed -n 's/.*"used_seconds": *\\([0-9]*\\).*/\\1/p' "$file" 2>/dev/null)
+echo "{\\"owner\\": \\"$ANONYMIZER_LEASE\\", \\"used_seconds\\": $(( \${used:-0} + $2 ))}" > "$file"; exit 75`;
+    const run = () => cli(...training("unet", "limited"));
+    const ended = await withStandIn(script, run, { ANONYMIZER_TOTAL_SECONDS: "100000" });
+    const given = plane.work(idOf(ended)).lines.filter(({ text }) => text.startsWith("given"));
+    expect(given.map(({ text }) => text.trim())).toEqual(["given 79200", "given 20800"]);
+    expect([ended.code, lastLine(ended)]).toEqual([75, "limited: unfinished, exit code 75"]);
+  });
+
+  it("checkpoints reach their store, and a run whose volume is empty goes on from there", async () => {
+    const store = ["--set", `checkpoint.store=file://${join(folder, "store")}`];
+    const first = await cli(...training("vae", "stored", ...store));
+    expect(first.code, first.stderr).toBe(0);
+    expect(await readdir(join(folder, "store", "checkpoints"))).toContain("step-00000004");
+    await rm(join(folder, "runs", "stored"), { recursive: true });
+    const second = await cli(...training("vae", "stored", ...store, "--set", "max_train_steps=6"));
+    expect(second.code, second.stderr).toBe(0);
+    expect(steps(idOf(second))).toEqual([5, 6]);
+  });
+
+  it("a run can't be started a second time from elsewhere while it is under way", async () => {
+    const id = idOf(await cli(...training("vae", "shared", "--set", "max_train_steps=100000", "--detach")));
+    await untilLine(id, /"event":"step","step":2,/);
+    const second = await cli(...training("vae", "shared", "--state", join(folder, "elsewhere")));
+    expect([second.code, lastLine(second)]).toEqual([1, "shared: failed, exit code 1"]);
+    expect(second.stderr).toContain("ERR_LOCKED");
+    expect(second.stderr).toContain(`${id} trains in `);
+    await cli("stop", "shared", "--state", join(folder, "state"));
+    await cli("attach", "shared", "--state", join(folder, "state"));
+    expect(steps(id).length).toBeGreaterThan(1);
+  });
+
+  it.each([
+    ["forgotten", (id: string) => plane.forget(id)],
+    [
+      "lost by Modal",
+      (id: string) => {
+        plane.work(id).result = { status: "GENERIC_STATUS_INTERNAL_FAILURE", exception: "lost" };
+      },
+    ],
+  ])("a run whose call was %s can be started again by its name", async (_, lose) => {
+    await withStandIn("exit 0", async () => {
+      const first = await cli(...training("vae", "again"));
+      expect(first.code, first.stderr).toBe(0);
+      lose(idOf(first));
+      const second = await cli(...training("vae", "again"));
+      expect([second.code, lastLine(second)], second.stderr).toEqual([0, "again: done, exit code 0"]);
+    });
+  });
+
   it("the server of the endpoint starts, is ready before it counts as started, and asks for the token", async () => {
     const token = "a-token-of-some-length";
     const child = spawn(join(root, ".cache", "modal", "bin", "python"), ["-c", servingProgram], {
@@ -395,6 +505,27 @@ describe.skipIf(missing !== undefined)(`Modal${missing ? ` (${missing})` : ""}`,
     });
     expect(definition.secret_ids).toContain("st-anonymizer-r2");
     expect(JSON.stringify(plane.requests("ImageGetOrCreate").at(-1))).toContain("registry.test/anonymizer:1");
+  });
+
+  it("a sandbox that is stopped writes a checkpoint", async () => {
+    const sandbox = ["--backend", "sandbox", "--image", "registry.test/anonymizer:1", "--detach"];
+    const sets = ["--set", "max_train_steps=100000", "--set", "checkpoint.every_steps=0"];
+    const id = idOf(await cli(...training("vae", "ended", ...sandbox, ...sets)));
+    await untilLine(id, /"event":"step","step":2,/);
+    const state = ["--state", join(folder, "state")];
+    expect((await cli("stop", "ended", ...state)).code).toBe(0);
+    const ended = await cli("attach", "ended", ...state);
+    expect([ended.code, lastLine(ended)]).toEqual([1, "ended: stopped, exit code 137"]);
+    expect(await readdir(join(folder, "runs", "ended", "checkpoints"))).toHaveLength(1);
+  });
+
+  it("a sandbox that got no tags is ended: nobody would know of it", async () => {
+    plane.failNext("SandboxTagsSet", 3, "no tags today");
+    const sandbox = ["--backend", "sandbox", "--image", "registry.test/anonymizer:1"];
+    const { code, stderr } = await withStandIn("sleep 60", () => cli(...training("vae", "untagged", ...sandbox)));
+    expect([code, stderr]).toEqual([1, expect.stringContaining("no tags today")]);
+    const { sandbox_id } = plane.requests("SandboxTagsSet").at(-1)!;
+    expect(plane.requests("SandboxTerminate").at(-1)).toMatchObject({ sandbox_id });
   });
 
   it("what Modal refuses has a code", async () => {

@@ -117,6 +117,34 @@ if (restarts === "0") rank === "1" ? process.kill(process.pid, "SIGKILL") : proc
     expect((await readdir(folder)).filter((name) => name.startsWith("saved")).sort()).toEqual(["saved-0", "saved-1"]);
   });
 
+  it.each([
+    ["one fails to save", `rank === "0" ? 69 : 130`, 69],
+    ["both fail to save", "69", 69],
+    ["one fails and the other only lost it", `rank === "0" ? 3 : 1`, 1],
+    ["one ends by its own time", `rank === "0" ? 75 : 130`, 130],
+    ["the work was done by then", "0", 0],
+  ])("an abort is no excuse for a failure: %s", async (_, ending, code) => {
+    const controller = new AbortController();
+    const running = launch(
+      `process.on("SIGTERM", () => setTimeout(() => process.exit(${ending}), rank === "0" ? 0 : 200)); forever(); mark("up-" + rank);`,
+      { signal: controller.signal, maxRestarts: 5, graceMs: 20_000 },
+    );
+    await until(() => existsSync(join(folder, "up-0")) && existsSync(join(folder, "up-1")));
+    controller.abort();
+    expect((await running).code).toBe(code);
+  });
+
+  it("a process that had to be killed after an abort has saved nothing", async () => {
+    const controller = new AbortController();
+    const running = launch(`process.on("SIGTERM", () => undefined); forever(); mark("up-" + rank);`, {
+      signal: controller.signal,
+      graceMs: 100,
+    });
+    await until(() => existsSync(join(folder, "up-0")) && existsSync(join(folder, "up-1")));
+    controller.abort();
+    expect((await running).code).toBe(128 + 9);
+  });
+
   it("leaves nothing to a terminal's Ctrl-C: processes have a group of their own", async () => {
     await launch(`import("node:fs").then((fs) => mark("group-" + rank, fs.readFileSync("/proc/self/stat", "utf8")));`);
     for (const rank of [0, 1]) {

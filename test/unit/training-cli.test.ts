@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { exitCodes, main } from "../../src/cli/train/main.ts";
+import { codedError } from "../../src/errors.ts";
 import { fakeData } from "./helpers/fake-data.ts";
 import { type FakeSettings, fakeNative } from "./helpers/fake-native.ts";
 import { modelFixture } from "./helpers/model-fixture.ts";
@@ -43,7 +44,10 @@ samples: {every_steps: 0}
   );
   use();
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  return rm(folder, { recursive: true, force: true });
+});
 
 async function cli(args: string[], signal = new AbortController().signal) {
   const stream = () => {
@@ -120,6 +124,38 @@ describe("anonymizer-train vae", () => {
     const { code, stderr } = await cli(["vae", "--config", file, "--set", "optimizer.lr=1"]);
     expect(code).toBe(exitCodes.failed);
     expect(stderr).toMatch(/optimizer\.lr: unknown key/);
+  });
+
+  it.each([
+    ["ERR_NATIVE", "CUDA error: unspecified launch failure", exitCodes.mayPass],
+    ["ERR_NATIVE", "NCCL error in: unhandled system error", exitCodes.mayPass],
+    ["ERR_NATIVE", "CUDA error: device-side assert triggered", exitCodes.failed],
+    ["ERR_NATIVE", "shapes don't fit", exitCodes.failed],
+    ["ERR_OUTPUT", "no space left", exitCodes.mayPass],
+    ["ERR_STORE_UNAVAILABLE", "no answer", exitCodes.mayPass],
+    ["ERR_DEVICE", "no device", exitCodes.mayPass],
+    ["ERR_OUT_OF_MEMORY", "one sample does not fit", exitCodes.failed],
+  ] as const)("%s (%s) exits with %d: whether trying again can help", async (code, message, exit) => {
+    sources.openData.mockRejectedValue(codedError(code, message));
+    expect((await cli(["vae", "--config", file])).code).toBe(exit);
+  });
+
+  it("holds the run folder where an owner is named", async () => {
+    vi.stubEnv("ANONYMIZER_LEASE", "fc-2");
+    const other = { owner: "fc-1", held: true, beat_at: new Date().toISOString(), used_seconds: 1 };
+    await mkdir(join(folder, "run"));
+    await writeFile(join(folder, "run", "lease.json"), JSON.stringify(other));
+    const refused = await cli(["vae", "--config", file]);
+    expect([refused.code, refused.stderr]).toEqual([
+      exitCodes.failed,
+      expect.stringMatching(/^ERR_LOCKED: fc-1 trains in /),
+    ]);
+    await writeFile(join(folder, "run", "lease.json"), JSON.stringify({ ...other, held: false }));
+    expect((await cli(["vae", "--config", file])).code).toBe(exitCodes.fine);
+    expect(JSON.parse(await readFile(join(folder, "run", "lease.json"), "utf8"))).toMatchObject({
+      owner: "fc-2",
+      held: false,
+    });
   });
 
   it("exits with 2 on wrong usage", async () => {

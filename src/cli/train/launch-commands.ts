@@ -1,6 +1,7 @@
 /** `anonymizer-train launch modal`: trainings on Modal's GPUs. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
+  AnonymizerError,
   codedError,
   findRunRecord,
   type ModalLauncher,
@@ -137,7 +138,7 @@ async function start(options: StartOptions, context: Context): Promise<void> {
   const launcher = await open(options);
   try {
     const before = await findRunRecord(options.state, plan.run);
-    if (before !== undefined && (await launcher.status(before.id)).state === "running")
+    if (before !== undefined && (await isUnderWay(launcher, before.id)))
       throw codedError("ERR_LAUNCH_RUN", `The run ${plan.run} is under way as ${before.id}`);
     const id = await launcher.start(plan, signal);
     const record: RunRecord = {
@@ -152,6 +153,16 @@ async function start(options: StartOptions, context: Context): Promise<void> {
     if (!options.detach) await attach(launcher, record, context, options);
   } finally {
     launcher.close();
+  }
+}
+
+/** What Modal has forgotten is over. */
+async function isUnderWay(launcher: ModalLauncher, id: string): Promise<boolean> {
+  try {
+    return (await launcher.status(id)).state === "running";
+  } catch (error) {
+    if (error instanceof AnonymizerError && error.code === "ERR_LAUNCH_NOT_FOUND") return false;
+    throw error;
   }
 }
 

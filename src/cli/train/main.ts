@@ -1,6 +1,6 @@
 /** The command line `anonymizer-train`: reads the arguments, runs one command, gives the exit code. */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { adapterFormats, packageVersion } from "../../index.ts";
+import { type AnonymizerError, adapterFormats, packageVersion } from "../../index.ts";
 import { refuseAddresses } from "../local-paths.ts";
 import { printError, type Terminal, toCoded } from "../terminal.ts";
 import {
@@ -26,7 +26,7 @@ import { type PackCommandOptions, packData, pullData, pushData, verifyData } fro
 import { jsonLogger, type TrainOptions, train } from "./train.ts";
 
 /** What the process exits with. */
-export const exitCodes = { fine: 0, failed: 1, usage: 2, lostOthers: 3, interrupted: 130 } as const;
+export const exitCodes = { fine: 0, failed: 1, usage: 2, lostOthers: 3, mayPass: 69, interrupted: 130 } as const;
 
 const epilogue = `
 Exit codes:
@@ -34,8 +34,14 @@ Exit codes:
   1    failed; the error's code and how to mend it are on stderr
   2    wrong usage
   3    one of several processes that train together was lost (ERR_DISTRIBUTED)
+  69   a training failed at a store, a disk or a device (ERR_STORE_UNAVAILABLE, ERR_OUTPUT, ERR_DEVICE, errors of CUDA
+       and NCCL); trying again can help
   75   --stop-after ended it, after writing a checkpoint; go on with --resume
   130  stopped by SIGINT or SIGTERM, after writing a checkpoint; a second signal stops at once, without one
+
+Environment:
+  ANONYMIZER_LEASE=ID  where machines share a run folder: vae and unet hold it for ID (lease.json), and are refused while
+                       another ID holds it and has given a sign of life in the last 3 minutes (ERR_LOCKED)
 
 Examples:
   anonymizer-train data synth --out data --count 200
@@ -65,10 +71,28 @@ export async function main(args: readonly string[], terminal: Terminal, signal: 
     if (args.includes("--json")) jsonLogger(terminal).error({ err: coded }, coded.message);
     else if (interrupted) terminal.stderr.write(`${coded.message}\n`);
     else printError(coded, terminal.stderr);
-    if (interrupted) return exitCodes.interrupted;
-    if (coded.code === "ERR_DISTRIBUTED") return exitCodes.lostOthers;
-    return coded.code === "ERR_USAGE" ? exitCodes.usage : exitCodes.failed;
+    return exitCodeOf(coded, args[0] === "vae" || args[0] === "unet");
   }
+}
+
+function exitCodeOf(error: AnonymizerError, training: boolean): number {
+  switch (error.code) {
+    case "ERR_ABORTED":
+      return exitCodes.interrupted;
+    case "ERR_DISTRIBUTED":
+      return exitCodes.lostOthers;
+    case "ERR_USAGE":
+      return exitCodes.usage;
+    default:
+      return training && mayPass(error) ? exitCodes.mayPass : exitCodes.failed;
+  }
+}
+
+/** Whether the same training can succeed later, or on another machine. */
+function mayPass({ code, message }: AnonymizerError): boolean {
+  // A fault of the device comes as an error of LibTorch. An assertion in a kernel is the data's fault.
+  if (code === "ERR_NATIVE") return /\b(CUDA|NCCL) error\b/.test(message) && !/device-side assert/.test(message);
+  return code === "ERR_STORE_UNAVAILABLE" || code === "ERR_OUTPUT" || code === "ERR_DEVICE";
 }
 
 function buildProgram(

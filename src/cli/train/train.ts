@@ -21,6 +21,7 @@ import {
   UNetTrainer,
   VAETrainer,
   whenLauncherEnds,
+  withRunLease,
 } from "../../index.ts";
 import type { Stream, Terminal } from "../terminal.ts";
 import { dryRunText, planSummary } from "./print-plan.ts";
@@ -52,6 +53,11 @@ export function jsonLogger(terminal: Terminal, level: LogLevel = "info"): Logger
 
 /** Milliseconds that processes which were asked to stop have: a large checkpoint is written and sent within them. */
 const stopGraceMs = 600_000;
+
+const runFolderOf = (config: TrainerConfig): string => resolve(config.output_dir ?? join("runs", config.name));
+
+/** Names the owner of the run folder where machines share it. */
+const leaseVariable = "ANONYMIZER_LEASE";
 
 /** What a run exits with that --stop-after ended: there is a checkpoint, and steps are left. */
 export const unfinishedExitCode = 75;
@@ -100,7 +106,7 @@ async function trainUntil(
   const config: TrainerConfig = await loadConfig(options.config, kind, { overrides });
   if (options.dryRun === true) {
     const plan = await describeTraining(config, signal, options.nproc ?? readWorld(process.env).size);
-    const outputDir = resolve(config.output_dir ?? join("runs", config.name));
+    const outputDir = runFolderOf(config);
     terminal.stdout.write(
       options.json === true
         ? `${JSON.stringify({ config, outputDir, plan }, null, 2)}\n`
@@ -111,6 +117,21 @@ async function trainUntil(
   if (options.exportOnly !== undefined) return exportOnly(options.exportOnly, config, options, terminal, signal);
   // Found out now, and not after hours of training.
   if (config.publish !== undefined) await checkPublishAddress(config.publish);
+  const owner = process.env[leaseVariable];
+  if (owner === undefined || startedByLauncher(process.env))
+    return runTraining(config, options, terminal, signal, args);
+  return withRunLease(runFolderOf(config), owner, (lost) =>
+    runTraining(config, options, terminal, AbortSignal.any([signal, lost]), args),
+  );
+}
+
+async function runTraining(
+  config: TrainerConfig,
+  options: TrainOptions,
+  terminal: Terminal,
+  signal: AbortSignal,
+  args: readonly string[],
+): Promise<number> {
   if (options.nproc !== undefined && !startedByLauncher(process.env)) {
     return launchLocalRanks({
       command: [process.execPath, ...process.execArgv, process.argv[1]!, ...args],

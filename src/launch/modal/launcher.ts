@@ -1,4 +1,5 @@
 /** Starts, follows and stops runs on Modal through its SDK. */
+import { randomUUID } from "node:crypto";
 import type { FunctionCall, ModalClient, Sandbox } from "modal";
 import { AnonymizerError, codedError, throwIfAborted } from "../../errors.ts";
 import type { ModalPlan } from "./plan.ts";
@@ -14,6 +15,8 @@ export interface RunStatus {
   readonly exit?: number;
   readonly message?: string;
 }
+
+type LogLine = { readonly message: string; readonly source: string };
 
 interface Streams {
   readonly stdout: { write(text: string): unknown };
@@ -128,7 +131,7 @@ export class ModalLauncher {
       cpu: plan.cpu,
       memoryMiB: plan.memoryMiB,
       timeoutMs: plan.timeoutSeconds * 1000,
-      env: { ANONYMIZER_TRAINING: JSON.stringify(plan.config) },
+      env: { ANONYMIZER_TRAINING: JSON.stringify(plan.config), ANONYMIZER_LEASE: `sandbox-${randomUUID()}` },
       secrets: own,
       volumes: { [paths.runs]: volume },
       ...(bucket && {
@@ -138,7 +141,13 @@ export class ModalLauncher {
         },
       }),
     });
-    await sandbox.setTags({ run: plan.run, kind: plan.kind });
+    try {
+      await sandbox.setTags({ run: plan.run, kind: plan.kind });
+    } catch (error) {
+      // Nobody would know of it, and it costs until its time-out.
+      await sandbox.terminate();
+      throw error;
+    }
     return sandbox.sandboxId;
   }
 
@@ -155,6 +164,8 @@ export class ModalLauncher {
         const { message } = error;
         return { state: /cancel|terminated/i.test(message) ? "stopped" : "failed", message };
       }
+      // The call is over, and Modal can't say how.
+      if (error instanceof this.#sdk.InternalFailure) return { state: "failed", message: error.message };
       throw error;
     }
   }
@@ -191,21 +202,34 @@ export function sandboxCommand({ run, command }: ModalPlan): string[] {
   return ["sh", "-c", script, "run", folder, ...command];
 }
 
-async function followCall(call: FunctionCall, streams: Streams, signal: AbortSignal | undefined): Promise<void> {
+/** Writes the lines of a call until there are no more, or `signal` fires. */
+export async function followCall(
+  call: Pick<FunctionCall, "logs">,
+  streams: Streams,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const lines = call.logs.stream()[Symbol.asyncIterator]();
-  const stopped = new Promise<undefined>((resolve) => {
-    if (signal?.aborted) resolve(undefined);
-    signal?.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
-  for (;;) {
-    const next = await Promise.race([lines.next(), stopped]);
-    if (next === undefined) {
-      void lines.return?.(undefined);
-      return;
+  let leave = (): void => undefined;
+  const onAbort = (): void => {
+    // It takes effect when the line it waits for has come; nobody waits for that.
+    void lines.return?.(undefined).catch(() => undefined);
+    leave();
+  };
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    while (signal?.aborted !== true) {
+      // A promise for each line: one that lasts would keep all that was raced against it.
+      const next = await new Promise<IteratorResult<LogLine> | undefined>((resolve, reject) => {
+        leave = () => resolve(undefined);
+        lines.next().then(resolve, reject);
+      });
+      if (next === undefined || next.done === true) return;
+      const { message, source } = next.value;
+      (source === "stderr" ? streams.stderr : streams.stdout).write(message);
     }
-    if (next.done === true) return;
-    const { message, source } = next.value;
-    (source === "stderr" ? streams.stderr : streams.stdout).write(message);
+    onAbort();
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
   }
 }
 

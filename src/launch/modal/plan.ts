@@ -38,7 +38,7 @@ export interface CostEstimate {
   readonly perHour: number;
   /** One container from its start to its time-out. */
   readonly perSegment: number;
-  /** All segments, and all of them full. */
+  /** All containers of one start: segments, retries, and what the count of their time can miss. */
   readonly most: number;
 }
 
@@ -56,13 +56,20 @@ export interface ModalPlan {
   /** Seconds after which the trainer writes a checkpoint and stops by itself. */
   readonly segmentSeconds: number;
   readonly segments: number;
+  /** How often Modal starts the function again, for the next segment or after a failure. */
+  readonly retries: number;
+  /** Seconds of training after which the run stops for good, all containers together. */
+  readonly totalSeconds: number;
   readonly mounts: readonly ModalMount[];
   readonly bucket: { readonly name: string; readonly endpoint?: string } | undefined;
   readonly secrets: readonly string[];
   /** Runs in a sandbox; the deployed function makes the same of its arguments. */
   readonly command: readonly string[];
+  /** As the trainer gets it. */
   readonly config: TrainerConfig;
   readonly cost: CostEstimate;
+  /** What may be meant otherwise. */
+  readonly warnings: readonly string[];
 }
 
 /** Seconds a sandbox's trainer has for its last checkpoint. */
@@ -75,11 +82,12 @@ const day = 86_400;
  */
 export async function planModalLaunch(options: ModalLaunchOptions): Promise<ModalPlan> {
   const { push } = options;
-  const config = await loadConfig(options.config, undefined, {
+  const loaded = await loadConfig(options.config, undefined, {
     overrides: { ...options.overrides, ...(push !== undefined && { publish: push }) },
   });
-  if (config.kind === "anonymizer")
+  if (loaded.kind === "anonymizer")
     throw codedError("ERR_USAGE", "Only trainings are launched: give a vae or unet configuration");
+  const config = withCheckpointsByTime(loaded);
   checkPaths(config);
   const { kind } = config;
   const backend = options.backend ?? "function";
@@ -99,6 +107,8 @@ export async function planModalLaunch(options: ModalLaunchOptions): Promise<Moda
     throw codedError("ERR_USAGE", `The time-out must be more than ${sandboxMarginSeconds} and at most ${day} seconds`);
   const segmentSeconds = backend === "sandbox" ? timeoutSeconds - sandboxMarginSeconds : sizes.segment_seconds;
   const segments = backend === "sandbox" ? 1 : sizes.segments;
+  const retries = backend === "sandbox" ? 0 : modalSettings.retries.most;
+  const totalSeconds = segments * segmentSeconds;
   const { paths, secrets, volume, bucket: prefixes } = modalSettings;
   const buckets = backend === "function" || options.bucket !== undefined;
   const bucketName = options.bucket?.name ?? "the app's bucket";
@@ -115,6 +125,8 @@ export async function planModalLaunch(options: ModalLaunchOptions): Promise<Moda
     timeoutSeconds,
     segmentSeconds,
     segments,
+    retries,
+    totalSeconds,
     mounts: [
       { path: paths.runs, from: `volume ${volume}`, readOnly: false },
       ...(buckets
@@ -126,18 +138,47 @@ export async function planModalLaunch(options: ModalLaunchOptions): Promise<Moda
     ],
     bucket: options.bucket,
     secrets: [secrets.bucket],
-    command: trainingCommand(kind, `${paths.runs}/${run}`, segmentSeconds, gpu.count),
+    command: trainingCommand(
+      kind,
+      backend === "sandbox" ? `${paths.runs}/${run}/config.yaml` : "/tmp/config.yaml",
+      `${paths.runs}/${run}`,
+      segmentSeconds,
+      gpu.count,
+    ),
     config,
-    cost: estimateCost(gpu, sizes.cpu, sizes.memory_mib, timeoutSeconds, segments),
+    cost: estimateCost(
+      hourlyPrice(gpu, sizes.cpu, sizes.memory_mib),
+      timeoutSeconds,
+      totalSeconds + timeoutSeconds - segmentSeconds + (1 + retries) * modalSettings.retries.uncounted_seconds,
+    ),
+    warnings: warningsOf(config),
   };
 }
 
+/** A container can be lost at any time, and what was saved last is what is left. */
+function withCheckpointsByTime<C extends TrainerConfig>(config: C): C {
+  const { checkpoint } = config;
+  const every_minutes = checkpoint.every_minutes ?? modalSettings.checkpoint_minutes;
+  return { ...config, checkpoint: { ...checkpoint, every_minutes } };
+}
+
+const warningsOf = ({ checkpoint }: TrainerConfig): string[] =>
+  checkpoint.store === undefined
+    ? [`checkpoint.store is not set: checkpoints lie on the volume ${modalSettings.volume} alone`]
+    : [];
+
 /** As modal/app.py makes it. */
-const trainingCommand = (kind: TrainingKind, folder: string, seconds: number, processes: number): string[] => [
+const trainingCommand = (
+  kind: TrainingKind,
+  config: string,
+  folder: string,
+  seconds: number,
+  processes: number,
+): string[] => [
   "anonymizer-train",
   kind,
   "--config",
-  `${folder}/config.yaml`,
+  config,
   "--out",
   folder,
   "--json",
@@ -172,51 +213,15 @@ function checkPaths(config: TrainerConfig): void {
     });
 }
 
-function estimateCost(
-  gpu: { readonly type: string; readonly count: number },
-  cpu: number,
-  memoryMiB: number,
-  seconds: number,
-  segments: number,
-): CostEstimate {
+/** US dollars an hour; NaN where the GPU has no price. */
+function hourlyPrice(gpu: ModalPlan["gpu"], cpu: number, memoryMiB: number): number {
   const prices: Readonly<Record<string, number>> = modalSettings.usd_per_hour;
   const price = prices[gpu.type] ?? Number.NaN;
-  const perHour = gpu.count * price + cpu * prices["cpu"]! + (memoryMiB / 1024) * prices["memory_gib"]!;
-  const perSegment = (perHour * seconds) / 3600;
-  return { perHour, perSegment, most: perSegment * segments };
+  return gpu.count * price + cpu * prices["cpu"]! + (memoryMiB / 1024) * prices["memory_gib"]!;
 }
 
-const dollars = (value: number): string => (Number.isNaN(value) ? "unknown (no price)" : `${value.toFixed(2)} USD`);
-
-/** For people: everything that would run, and what it would cost. */
-export function planText(plan: ModalPlan): string {
-  const { gpu, cost } = plan;
-  const hours = (seconds: number): string => `${Number((seconds / 3600).toFixed(2))} h`;
-  const lines: [string, string][] = [
-    ["run", plan.run],
-    [
-      "where",
-      plan.backend === "function"
-        ? `Modal app ${plan.app}, function ${plan.function}`
-        : `Modal sandbox of ${plan.image}`,
-    ],
-    ["machine", `${gpu.count} × ${gpu.type}, ${plan.cpu} CPU cores, ${plan.memoryMiB / 1024} GiB memory`],
-    [
-      "time-out",
-      `${hours(plan.timeoutSeconds)}; a checkpoint and the end of the segment after ${hours(plan.segmentSeconds)}`,
-    ],
-    ["segments", `at most ${plan.segments}`],
-    ...plan.mounts.map(({ path, from, readOnly }): [string, string] => [
-      "mount",
-      `${path} ← ${from}${readOnly ? " (read only)" : ""}`,
-    ]),
-    ["secrets", plan.secrets.join(", ")],
-    ["command", plan.command.join(" ")],
-    ...(plan.config.publish === undefined ? [] : [["push", plan.config.publish] as [string, string]]),
-    [
-      "cost",
-      `${dollars(cost.perHour)} an hour, ${dollars(cost.perSegment)} a full segment, ${dollars(cost.most)} at most (estimate by the prices in modal/settings.json)`,
-    ],
-  ];
-  return `${lines.map(([name, value]) => `${name.padEnd(9)} ${value}`).join("\n")}\n`;
-}
+const estimateCost = (perHour: number, segmentSeconds: number, mostSeconds: number): CostEstimate => ({
+  perHour,
+  perSegment: (perHour * segmentSeconds) / 3600,
+  most: (perHour * mostSeconds) / 3600,
+});
