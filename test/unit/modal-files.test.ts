@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
+import { serviceSchema } from "../../src/config/service-config.ts";
 import { modalSettings } from "../../src/launch/modal/settings.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -104,5 +105,17 @@ describe("modal/settings.json", () => {
       expect(prices).toHaveProperty([gpu]);
     }
     expect(prices).toHaveProperty([serving.gpu]);
+  });
+
+  it("leaves requests a place beside those that wait for a document, and an answer within Modal's time", () => {
+    const { concurrent_inputs, service, stop_seconds } = modalSettings.serving;
+    // Or nobody could be told that the server is full, or ask how far a job is.
+    expect(service.concurrency + service.queue).toBeLessThanOrEqual(concurrent_inputs - 4);
+    // Modal ends a request after 150 s, in which it may have waited for a container.
+    expect(service.max_wait_seconds).toBeLessThanOrEqual(75);
+    // Closing takes up to 2 s more; Modal kills a container after 30.
+    expect(stop_seconds).toBeGreaterThan(service.drain_seconds + 2);
+    expect(stop_seconds).toBeLessThan(30);
+    expect(serviceSchema.parse(service)).toMatchObject(service);
   });
 });
