@@ -62,9 +62,8 @@ describe("modal/Dockerfile", () => {
   /** As CMake names it for the torch of the image. */
   function ncclAddon(): string {
     const [, major, minor] = /^torch==(\d+)\.(\d+)\./m.exec(read("modal/requirements.txt"))!;
-    const name = "anonymizer-nccl-torch-${LibTorch_MAJOR}.${LibTorch_MINOR}";
-    expect(read("CMakeLists.txt")).toContain(`OUTPUT_NAME "${name}"`);
-    return name.replace("${LibTorch_MAJOR}", major!).replace("${LibTorch_MINOR}", minor!);
+    const output = /OUTPUT_NAME "(anonymizer-nccl-torch-)\$\{LibTorch_MAJOR\}\.\$\{LibTorch_MINOR\}"/;
+    return `${output.exec(read("CMakeLists.txt"))![1]}${major}.${minor}`;
   }
 
   it("does not run as root, and has no secret in it", () => {
