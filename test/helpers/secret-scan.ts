@@ -17,7 +17,12 @@ const shapes: readonly (readonly [string, RegExp])[] = [
   ["password in an address", /\b[a-z][a-z0-9+.-]*:\/\/(?!user:password@)[^\s/:@"'`]+:[^\s/:@"'`${}]+@[a-z0-9]/i],
   [
     "environment variable",
-    /(?:^|[^A-Za-z])[A-Z0-9_]*(?:SECRET|TOKEN|KEY(?:_ID)?|PASSWORD)\\?["']?\s*[:=]\s*\\?["']?[A-Za-z0-9+/_-]{20,}/m,
+    new RegExp(
+      String.raw`(?:^|[^A-Za-z])[A-Z0-9_]*(?:SECRET|TOKEN|KEY(?:_ID)?|PASSWORD)\\?["']?\s*[:=]\s*\\?["']?` +
+        // Random characters have a digit among them; words for tests have none.
+        String.raw`(?=[A-Za-z+/_-]*\d)[A-Za-z0-9+/_-]{20,}`,
+      "m",
+    ),
   ],
   [
     "literal",

@@ -130,6 +130,7 @@ describe("secrets", () => {
     for (const text of [
       "AWS_SECRET_ACCESS_KEY=… R2_ACCESS_KEY_ID=…",
       "ANONYMIZER_TOKEN=$(openssl rand -hex 32)",
+      'ANONYMIZER_TOKEN: "a-token-of-some-length"',
       'const key = process.env["ANONYMIZER_KEY"];',
       "token: tokenFromTheEnvironmentOrFile",
     ])
