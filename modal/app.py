@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -188,7 +189,11 @@ class Inference:
     @modal.enter(snap=True)
     def start(self):
         """The snapshot is taken when models are loaded and a patch was drawn."""
-        self.server = start_server(SERVING["port"], os.environ)
+        self.server = Server(SERVING["port"], os.environ)
+
+    @modal.enter(snap=False)
+    def watch(self):
+        self.server.watch()
 
     @modal.web_server(SERVING["port"], startup_timeout=SERVING["startup_seconds"], label="anonymizer")
     def serve(self):
@@ -196,24 +201,54 @@ class Inference:
 
     @modal.exit()
     def stop(self):
-        self.server.send_signal(signal.SIGTERM)
-        self.server.wait(STOP_GRACE_SECONDS)
+        self.server.stop()
 
 
-def start_server(port: int, environment) -> subprocess.Popen:
-    command = ["anonymizer", "serve", "--host", "0.0.0.0", "--port", str(port)]
-    for option, name in (("--config", "ANONYMIZER_CONFIG"), ("--models", "ANONYMIZER_MODELS")):
-        if environment.get(name):
-            command += [option, environment[name]]
-    server = subprocess.Popen(command)
-    deadline = time.monotonic() + SERVING["startup_seconds"]
-    while time.monotonic() < deadline and server.poll() is None:
+class Server:
+    """The HTTP server as a process: ready when this is made."""
+
+    def __init__(self, port: int, environment):
+        # What a process invents instead of a key is in the snapshot, and would be the key of all containers.
+        if not environment.get("ANONYMIZER_KEY"):
+            raise RuntimeError(f"no ANONYMIZER_KEY: put one into the secret {SETTINGS['secrets']['service']}")
+        command = ["anonymizer", "serve", "--host", "0.0.0.0", "--port", str(port)]
+        for option, name in (("--config", "ANONYMIZER_CONFIG"), ("--models", "ANONYMIZER_MODELS")):
+            if environment.get(name):
+                command += [option, environment[name]]
+        for key, value in SERVING["service"].items():
+            command += ["--set", f"service.{key}={value}"]
+        self.stopping = False
+        self.process = subprocess.Popen(command)
+        self.wait_until_ready(port)
+
+    def wait_until_ready(self, port: int) -> None:
+        deadline = time.monotonic() + SERVING["startup_seconds"]
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=5) as answer:
+                    if answer.status == 200:
+                        return
+            except OSError:
+                pass
+            time.sleep(0.5)
+        self.process.kill()
+        raise RuntimeError("the server did not become ready")
+
+    def watch(self) -> None:
+        """From now on the container ends with the server: else it would stay, and every request fail."""
+        threading.Thread(target=self.end_with_it, daemon=True).start()
+
+    def end_with_it(self) -> None:
+        code = self.process.wait()
+        if not self.stopping:
+            print(f"the server ended with {code}", flush=True)
+            os._exit(1)
+
+    def stop(self) -> None:
+        """Lets it finish what is under way: `service.drain_seconds`, and a moment to close."""
+        self.stopping = True
+        self.process.terminate()
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=5) as answer:
-                if answer.status == 200:
-                    return server
-        except OSError:
-            pass
-        time.sleep(0.5)
-    server.kill()
-    raise RuntimeError("the server did not become ready")
+            self.process.wait(SERVING["stop_seconds"])
+        except subprocess.TimeoutExpired:
+            self.process.kill()

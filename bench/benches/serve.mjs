@@ -1,5 +1,5 @@
 // The HTTP server under ten clients for a minute (BENCH_SECONDS): what they are answered, how long it takes, what memory
-// does. Small drawn pages, or with DATA=receipts real ones.
+// does. Small drawn pages, or with DATA=receipts real ones. Fails where an answer is an error, or memory grows.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { serveProblems } from "../serve-problems.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const clients = 10;
@@ -105,7 +106,7 @@ export async function run() {
     seconds.sort((a, b) => a - b);
     const at = (share) => Number(seconds[Math.floor(share * (seconds.length - 1))].toFixed(2));
     const third = Math.floor(memory.length / 3);
-    return {
+    const result = {
       pages: receipts === undefined ? "drawn" : `${receipts.length} receipts`,
       clients,
       seconds: measuredMs / 1000,
@@ -120,6 +121,9 @@ export async function run() {
         every_20_s: memory.filter((_, i) => i % 20 === 0).map(Math.round),
       },
     };
+    const problems = serveProblems(result);
+    if (problems.length > 0) throw new Error(`${problems.join("\n")}\n${JSON.stringify(result, null, 2)}`);
+    return result;
   } finally {
     child.kill("SIGTERM");
     await once(child, "exit");

@@ -1,5 +1,4 @@
 /** Documents on their way through the server: a bounded queue, and a bounded store of what came out. */
-import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProgressEvent } from "../anonymizer/progress.ts";
 import type { AnonymizeResult } from "../anonymizer/result.ts";
@@ -8,6 +7,7 @@ import type { ServiceConfig } from "../config/service-config.ts";
 import type { DocumentFormat } from "../documents/document.ts";
 import { codedError } from "../errors.ts";
 import { type Report, reportText } from "../report.ts";
+import { freshId } from "./fresh-id.ts";
 
 export type JobStatus = "queued" | "running" | "proven" | "unproven" | "failed";
 
@@ -158,7 +158,7 @@ export class JobQueue {
       finish = resolve;
     });
     const job: RunningJob = {
-      id: randomUUID(),
+      id: freshId(),
       status: "queued",
       createdAt: Date.now(),
       finishedAt: undefined,

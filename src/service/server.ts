@@ -12,6 +12,7 @@ import { AnonymizerError, codedError, systemCode } from "../errors.ts";
 import type { Report } from "../report.ts";
 import { type Logger, silentLogger } from "../telemetry/logger.ts";
 import type { AnonymizerServer, ServerOptions } from "./create-server.ts";
+import { freshId } from "./fresh-id.ts";
 import { fromFramework, httpError, tooLarge } from "./http-errors.ts";
 import { addJobRoutes } from "./job-routes.ts";
 import { type Job, JobQueue } from "./jobs.ts";
@@ -94,7 +95,7 @@ class Server implements AnonymizerServer {
         connectionsCheckingInterval: 500,
         maxHeaderSize: 16 * 1024,
       },
-      genReqId: () => crypto.randomUUID(),
+      genReqId: freshId,
       clientErrorHandler: answerBrokenRequest,
       frameworkErrors: (error, _request, reply) => void this.#sendError(reply as FastifyReply, error),
     });

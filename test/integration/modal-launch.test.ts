@@ -2,12 +2,10 @@
  * Launching on Modal against a control plane on loopback: the real SDK and the real `modal deploy`, our own trainer on
  * tiny models as the process in the container. It shows what is asked of Modal, not what Modal does with it.
  */
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -20,20 +18,6 @@ import { root } from "../helpers/tiny.ts";
 
 const missing = modalMissing ?? (await missingForTraining("unet"));
 const endpoint = `https://${"0".repeat(32)}.r2.cloudflarestorage.com`;
-/** What Inference does in a container: start, and stop when its input ends. */
-const servingProgram = `
-import os, socket, sys
-import app
-with socket.socket() as free:
-    free.bind(("127.0.0.1", 0))
-    port = free.getsockname()[1]
-server = app.start_server(port, {})
-print("ready", port, flush=True)
-sys.stdin.read()
-server.terminate()
-sys.exit(server.wait(30))
-`;
-
 let folder: string;
 let plane: ModalPlane;
 
@@ -452,30 +436,6 @@ echo "{\\"owner\\": \\"$ANONYMIZER_LEASE\\", \\"used_seconds\\": $(( \${used:-0}
       const second = await cli(...training("vae", "again"));
       expect([second.code, lastLine(second)], second.stderr).toEqual([0, "again: done, exit code 0"]);
     });
-  });
-
-  it("the server of the endpoint starts, is ready before it counts as started, and asks for the token", async () => {
-    const token = "a-token-of-some-length";
-    const child = spawn(join(root, ".cache", "modal", "bin", "python"), ["-c", servingProgram], {
-      cwd: join(root, "modal"),
-      env: { ...process.env, PATH: `${join(folder, "bin")}:${process.env["PATH"]}`, ANONYMIZER_TOKEN: token },
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    try {
-      let url = "";
-      for await (const line of createInterface(child.stdout)) {
-        const port = /^ready (\d+)$/.exec(line)?.[1];
-        if (port === undefined) continue;
-        url = `http://127.0.0.1:${port}`;
-        break;
-      }
-      expect((await fetch(`${url}/ready`)).status).toBe(200);
-      expect((await fetch(`${url}/anonymize-document`, { method: "POST", body: "x" })).status).toBe(401);
-      child.stdin.end();
-      expect(await once(child, "exit")).toEqual([0, null]);
-    } finally {
-      child.kill("SIGKILL");
-    }
   });
 
   it("a sandbox trains with the machine, mounts and secrets it was asked for", async () => {

@@ -1,7 +1,7 @@
 /** Faults of earlier systems that can't come back (docs/lessons.md), and that the page names tests that exist. */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -9,6 +9,7 @@ import { codedError } from "../../src/errors.ts";
 import { toMicroBatches } from "../../src/training/micro-batches.ts";
 import { UNetTrainer } from "../../src/training/unet-trainer.ts";
 import { VAETrainer } from "../../src/training/vae-trainer.ts";
+import { findInFiles, findInHistory, findings, historyMissing } from "../helpers/secret-scan.ts";
 import { fakeBatch, fakeData } from "./helpers/fake-data.ts";
 import { fakeNative } from "./helpers/fake-native.ts";
 import { unetFixtureConfig, vaeFixtureConfig } from "./helpers/fixture-config.ts";
@@ -97,51 +98,82 @@ it("there is one training loop: one place in all sources steps a native trainer"
 });
 
 describe("secrets", () => {
-  // Shapes of real keys, and words that hold one as a literal.
-  const shapes: readonly (readonly [string, RegExp])[] = [
-    ["private key", /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----\s+[A-Za-z0-9+/=]{20}/],
-    ["access key id", /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/],
-    ["GitHub token", /\bgh[pousr]_[A-Za-z0-9]{36}\b/],
-    ["Hugging Face token", /\bhf_[A-Za-z0-9]{34}\b/],
-    ["Modal token", /\ba[ks]-[A-Za-z0-9]{22}\b/],
-    ["password in an address", /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@"'`]+:[^\s/:@"'`${}]+@[a-z0-9]/i],
-    [
-      "literal",
-      /\b(?:secret_?access_?key|api_?key|auth_?token|password)\b["']?\s*[:=]\s*["'][A-Za-z0-9+/_-]{16,}["']/i,
-    ],
-  ];
-  const findings = (text: string): string[] => shapes.filter(([, shape]) => shape.test(text)).map(([name]) => name);
+  // Put together here, so that the scan does not find this file.
+  const letters = "abcdefghijklmnopqrstuvwxyz0123456789";
+  const hex = "0123456789abcdef".repeat(2);
+  const samples = [
+    ["private key", `-----BEGIN ${"PRIVATE"} KEY-----\n${letters}`],
+    ["access key id", `id: ${"AKIA"}${letters.slice(0, 16).toUpperCase()}`],
+    ["GitHub token", `${"ghp"}_${letters}`],
+    ["Hugging Face token", `${"hf"}_${letters.slice(2)}`],
+    ["Modal token", `${"ak"}-${letters.slice(0, 22)}`],
+    ["password in an address", `redis${"://"}user:pass@host`],
+    ["password in an address", `r2${"://"}user:pass@bucket`],
+    ["literal", `${"api"}_key = "${letters}"`],
+    ["literal", `const r2${"Secret"}AccessKey = '${hex}${hex}';`],
+    ["environment variable", `${"R2_SECRET"}_ACCESS_KEY=${hex}${hex}`],
+    ["environment variable", `export ${"R2_SECRET"}_ACCESS_KEY="${hex}${hex}"`],
+    ["environment variable", `{"${"R2_SECRET"}_ACCESS_KEY":"${hex}${hex}"}`],
+    ["environment variable", `{\\"${"R2_SECRET"}_ACCESS_KEY\\": \\"${hex}${hex}\\"}`],
+    ["environment variable", `${"R2_ACCESS"}_KEY_ID: ${hex}`],
+    ["environment variable", `modal secret create x ${"AWS_SECRET"}_ACCESS_KEY=${letters}ABCD`],
+    ["environment variable", `${"ANONYMIZER"}_TOKEN=${hex}`],
+    ["environment variable", `${"ANONYMIZER"}_KEY='${hex}'`],
+    ["environment variable", `${"MODAL"}_TOKEN_SECRET=${letters}`],
+  ] as const;
 
-  it("are found by the scan when they are there", () => {
-    const letters = "abcdefghijklmnopqrstuvwxyz0123456789";
-    for (const [name, sample] of [
-      ["private key", `-----BEGIN ${"PRIVATE"} KEY-----\n${letters}`],
-      ["access key id", `id: ${"AKIA"}${letters.slice(0, 16).toUpperCase()}`],
-      ["GitHub token", `${"ghp"}_${letters}`],
-      ["Hugging Face token", `${"hf"}_${letters.slice(2)}`],
-      ["Modal token", `${"ak"}-${letters.slice(0, 22)}`],
-      ["password in an address", `redis${"://"}user:pass@host`],
-      ["password in an address", `r2${"://"}user:pass@bucket`],
-      ["literal", `${"api"}_key = "${letters}"`],
-    ] as const) {
-      expect(findings(sample), name).toContain(name);
-    }
+  it.each(samples)("are found by the scan when they are there: %s %#", (name, sample) => {
+    expect(findings(`before\n  ${sample}\nafter\n`)).toContain(name);
+  });
+
+  it("are not seen in places and values that only look like them", () => {
+    for (const text of [
+      "AWS_SECRET_ACCESS_KEY=… R2_ACCESS_KEY_ID=…",
+      "ANONYMIZER_TOKEN=$(openssl rand -hex 32)",
+      'ANONYMIZER_TOKEN: "a-token-of-some-length"',
+      'const key = process.env["ANONYMIZER_KEY"];',
+      "token: tokenFromTheEnvironmentOrFile",
+    ])
+      expect(findings(text), text).toEqual([]);
+  });
+
+  it("are found in a large file, and in what was committed and taken back", async () => {
+    const [, secret] = samples.find(([name]) => name === "environment variable")!;
+    const git = (...args: string[]) => execFileSync("git", args, { cwd: folder, stdio: "pipe" });
+    const commit = (message: string) => {
+      git("add", "large.txt");
+      git("-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "-qm", message);
+    };
+    git("init", "-q");
+    await writeFile(join(folder, "large.txt"), `${"nothing here\n".repeat(100_000)}${secret}\n`);
+    commit("one");
+    expect((await findInFiles(folder)).found).toEqual(["large.txt: environment variable"]);
+    await writeFile(join(folder, "large.txt"), "nothing\n");
+    commit(`two ${samples[2][1]}`);
+    expect((await findInFiles(folder)).found).toEqual([]);
+    expect(await findInHistory(folder)).toEqual({
+      commits: 2,
+      found: [
+        expect.stringMatching(/^[0-9a-f]+ message: GitHub token$/),
+        expect.stringMatching(/^[0-9a-f]+ large\.txt: environment variable$/),
+      ],
+    });
+    expect(historyMissing(folder)).toBeUndefined();
+    execFileSync("git", ["clone", "-q", "--depth=1", `file://${folder}`, join(folder, "shallow")], { stdio: "pipe" });
+    expect(historyMissing(join(folder, "shallow"))).toMatch(/shallow/);
   });
 
   it("stand in no file of this repository", async () => {
-    const files = existsSync(join(root, ".git"))
-      ? execFileSync("git", ["ls-files"], { cwd: root, encoding: "utf8" }).split("\n").filter(Boolean)
-      : (await readdir(root, { recursive: true })).filter(
-          (name) => !/(^|\/)(node_modules|\.venv|build|dist|models)\//.test(name),
-        );
-    expect(files.length).toBeGreaterThan(100);
-    const found: string[] = [];
-    for (const name of files) {
-      const path = join(root, name);
-      const info = await stat(path).catch(() => undefined);
-      if (!info?.isFile() || info.size > 2 ** 20) continue;
-      for (const finding of findings(await readFile(path, "utf8"))) found.push(`${name}: ${finding}`);
-    }
+    const { files, found } = await findInFiles(root);
+    expect(files).toBeGreaterThan(100);
+    expect(found).toEqual([]);
+  });
+
+  it("stand in no commit of this repository", async ({ skip }) => {
+    const missing = historyMissing(root);
+    skip(missing !== undefined, missing);
+    const { commits, found } = await findInHistory(root);
+    expect(commits).toBeGreaterThan(0);
     expect(found).toEqual([]);
   });
 
