@@ -47,7 +47,7 @@ import type { Replacement } from "./replacement/replacement.ts";
 import { sha256InPieces } from "./sha256.ts";
 import { type Logger, silentLogger } from "./telemetry/logger.ts";
 import { findMetadata } from "./verification/metadata.ts";
-import { measureUnread, type UnreadInk } from "./verification/unread.ts";
+import { measureUnread, sumUnread, type UnreadInk } from "./verification/unread.ts";
 
 export interface CreateOptions {
   readonly signal?: AbortSignal;
@@ -222,7 +222,7 @@ export class AnonymizeFlow {
         pages: decoded.pages.map(({ image }) => ({ width: image.width, height: image.height })),
         replacements: replacementsAsTheyCame(document, replacements),
         imageRegions: regionsAsTheyCame(document, regions),
-        unread,
+        unread: sumUnread(unread),
         timings: clock.timings(),
       };
     });
@@ -279,14 +279,14 @@ export class AnonymizeFlow {
     regions: readonly ImageRegion[],
     clock: StageClock,
     signal: AbortSignal,
-  ): Promise<UnreadInk> {
+  ): Promise<UnreadInk[]> {
     return clock.run("find", document.pages.length, async (step) => {
       const pages: UnreadInk[] = [];
       for (const [index, { image }] of document.pages.entries()) {
         pages.push(await measureUnread(image, withRegions(readings[index]!, index, regions), signal));
         step();
       }
-      return sumUnread(pages);
+      return pages;
     });
   }
 
@@ -445,11 +445,3 @@ function outputFormat(document: DecodedDocument, wanted: DocumentFormat | "same"
 }
 
 /** Words and areas of all pages together; the share is the mean over the pages. */
-function sumUnread(pages: readonly UnreadInk[]): UnreadInk {
-  const sum = (of: (page: UnreadInk) => number): number => pages.reduce((total, page) => total + of(page), 0);
-  return {
-    words: sum((page) => page.words),
-    areas: sum((page) => page.areas),
-    share: Math.round((sum((page) => page.share) / Math.max(1, pages.length)) * 1e4) / 1e4,
-  };
-}

@@ -10,6 +10,7 @@
  *  3. Not one pixel outside the painted and covered boxes differs from the input.         outside-check.ts
  *  4. No code of the input that is to be covered can still be read.            anonymizer/image-regions.ts
  *  5. The encoded file carries no metadata.                                   checked after encoding
+ *  6. On no page of the input more than `gate.max_unread` of the ink is writing that no engine could read.  unread.ts
  *
  * Where two OCR engines are there, both read the result, so the engine that found the originals is not the only judge of
  * their absence: an original is a leak when either engine reads it, an invented value is legible when either does
@@ -190,6 +191,15 @@ export function reasonsAgainst(proof: Proof): string[] {
     reasons.push(`${count(proof.outside.changed, "pixel", "pixels")} changed outside the replaced boxes`);
   }
   return reasons;
+}
+
+/** The pages of which more was left unread than `most`, in words for people. */
+export function unreadPages(pages: readonly UnreadInk[], most: number): string[] {
+  return pages.flatMap(({ share }, index) =>
+    share > most
+      ? [`${Math.round(share * 100)} % of the ink on page ${index + 1} is writing that could not be read`]
+      : [],
+  );
 }
 
 /** The confidence of a document; see confidence.ts for the formula. */
