@@ -1,6 +1,6 @@
 /**
- * Which ink looks like writing: strokes on paper of one tone. Photographs, contours of drawings, filled shapes and specks
- * do not, so a page is not held to be unread for being a picture.
+ * Which ink looks like writing: strokes on paper of one tone. Photographs, contours of drawings, filled shapes and
+ * specks do not, so a page is not held to be unread for being a picture.
  */
 import { findComponents, type GreyImage } from "../detection/components.ts";
 import { type Box, boxArea, boxHeight, boxWidth, clipBox, growBox } from "../documents/geometry.ts";

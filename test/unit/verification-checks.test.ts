@@ -382,8 +382,9 @@ describe("ink that was not read", () => {
     expect(await everywhere((x, y) => (Math.hypot(x - 99, y - 99) < 20 ? 0 : 255))).toBe(0);
     expect(await everywhere((x, y) => (Math.abs(Math.hypot(x - 320, y - 240) - 200) < 2 ? 0 : 255))).toBeLessThan(0.2);
     expect(await everywhere((x, y) => (x % 80 === 40 && y % 80 < 2 ? 0 : 255))).toBe(0);
-    // Slanted strokes, each row of them joined to the next.
-    const rows = (x: number, y: number) => (x + y) % 9 < 3 && (x - 2 * y + 960) % 40 < 28;
-    expect(await everywhere((x, y) => (rows(x, y) ? 20 : 250))).toBeGreaterThan(0.9);
+    // Slanted strokes, apart and all of them joined.
+    const slanted = (x: number, y: number) => (x + y) % 12 < 2;
+    expect(await everywhere((x, y) => (slanted(x, y) && y % 20 < 14 ? 20 : 250))).toBeGreaterThan(0.9);
+    expect(await everywhere((x, y) => (slanted(x, y) || slanted(x, 480 - y) ? 20 : 250))).toBeGreaterThan(0.9);
   });
 });

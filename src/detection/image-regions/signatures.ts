@@ -87,12 +87,13 @@ const isPart = (word: Box, { box }: Segment): boolean => insideShare(word, box) 
 
 /** Share of a word from which on strokes have to do with it. */
 const touched = 0.2;
-/** Words beside strokes, at most this many text heights or the strokes' own height away, go on with them: initials, and letters larger than print. */
+/** Words beside strokes, this many text heights or the strokes' own height away at most, go on with them: … */
 const beside = 2;
+/** … initials, and what is this many times larger than print. */
 const initials = 3;
 const larger = 1.4;
 
-/** A group with the whole of the words that it runs over, and with the part of the signature that the reader has words for. */
+/** A group with the whole of the words that it runs over, and with what the reader has read of the signature. */
 function withWords(group: Box, words: readonly OcrWord[], textHeight: number): Box {
   const reached = growBox(group, Math.max(beside * textHeight, boxHeight(group)), 0);
   const more = words.filter(({ text, box }) => {
