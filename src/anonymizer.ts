@@ -7,7 +7,8 @@ import { keyId } from "./anonymizer/identity.ts";
 import {
   codeContents,
   coverPages,
-  outsideRegions,
+  type Hidden,
+  hideInRegions,
   printedContents,
   readableCodes,
   withRegions,
@@ -47,7 +48,7 @@ import type { Replacement } from "./replacement/replacement.ts";
 import { sha256InPieces } from "./sha256.ts";
 import { type Logger, silentLogger } from "./telemetry/logger.ts";
 import { findMetadata } from "./verification/metadata.ts";
-import { measureUnread, type UnreadInk } from "./verification/unread.ts";
+import { measureUnread, sumUnread, type UnreadInk } from "./verification/unread.ts";
 
 export interface CreateOptions {
   readonly signal?: AbortSignal;
@@ -160,16 +161,16 @@ export class AnonymizeFlow {
       const decoded = await this.#decode(input, clock, signal);
       const format = outputFormat(decoded, this.config.output.format);
       const { document, readings, firstReadings } = await this.#read(decoded, clock, signal);
-      const regions = await this.#findRegions(document, readings, clock, signal);
-      const unread = await this.#measureUnread(document, readings, regions, clock, signal);
-      const { replacements, contents } = await this.#findAndInvent(readings, regions, clock, signal, (make) =>
+      const found = await this.#findRegions(document, readings, clock, signal);
+      const unread = await this.#measureUnread(document, readings, found, clock, signal);
+      const { drawn, hidden, regions, contents } = await this.#findAndInvent(readings, found, clock, signal, (make) =>
         this.#memory.keep(document, make, (made) => replacementsAsTheyCame(document, made), signal),
       );
       const { pages: base, covered } = await this.#coverRegions(document, regions, contents, clock, signal);
       const { painting, proof, rounds } = await this.#drawAndProve(
         { document, base, regions },
         { readings, firstReadings },
-        replacements,
+        { drawn, hidden: [...hidden, ...contents] },
         clock,
         signal,
       );
@@ -213,16 +214,16 @@ export class AnonymizeFlow {
       const clock = new StageClock(options.onProgress);
       const decoded = await this.#decode(input, clock, signal);
       const { document, readings } = await this.#read(decoded, clock, signal);
-      const regions = await this.#findRegions(document, readings, clock, signal);
-      const unread = await this.#measureUnread(document, readings, regions, clock, signal);
-      const { replacements } = await this.#findAndInvent(readings, regions, clock, signal, this.#memory.look);
+      const found = await this.#findRegions(document, readings, clock, signal);
+      const unread = await this.#measureUnread(document, readings, found, clock, signal);
+      const { drawn, regions } = await this.#findAndInvent(readings, found, clock, signal, this.#memory.look);
       const { name, format, bytes, sha256: hash } = document;
       return {
         document: { name, format, bytes, sha256: hash },
         pages: decoded.pages.map(({ image }) => ({ width: image.width, height: image.height })),
-        replacements: replacementsAsTheyCame(document, replacements),
+        replacements: replacementsAsTheyCame(document, drawn),
         imageRegions: regionsAsTheyCame(document, regions),
-        unread,
+        unread: sumUnread(unread),
         timings: clock.timings(),
       };
     });
@@ -279,14 +280,14 @@ export class AnonymizeFlow {
     regions: readonly ImageRegion[],
     clock: StageClock,
     signal: AbortSignal,
-  ): Promise<UnreadInk> {
+  ): Promise<UnreadInk[]> {
     return clock.run("find", document.pages.length, async (step) => {
       const pages: UnreadInk[] = [];
       for (const [index, { image }] of document.pages.entries()) {
         pages.push(await measureUnread(image, withRegions(readings[index]!, index, regions), signal));
         step();
       }
-      return sumUnread(pages);
+      return pages;
     });
   }
 
@@ -311,11 +312,12 @@ export class AnonymizeFlow {
   #coverRegions(
     document: DecodedDocument,
     regions: readonly ImageRegion[],
-    contents: ReadonlyMap<string, string>,
+    inContents: readonly Replacement[],
     clock: StageClock,
     signal: AbortSignal,
   ) {
     const images = document.pages.map(({ image }) => image);
+    const contents = new Map(inContents.map(({ entity, fake }) => [entity.id, fake]));
     const options = { images: this.config.images, contents, codes: this.#rooms.codes, signal };
     return clock.run("draw", regions.length, () => coverPages(images, regions, options));
   }
@@ -326,11 +328,12 @@ export class AnonymizeFlow {
     clock: StageClock,
     signal: AbortSignal,
     remembering: (make: (pseudonymizer: Pseudonymizer) => Promise<Replacement[]>) => Promise<Replacement[]>,
-  ): Promise<{ replacements: Replacement[]; contents: ReadonlyMap<string, string> }> {
+  ): Promise<Hidden & { readonly contents: readonly Replacement[] }> {
     const { detector } = this.#rooms;
     const minSimilarity = this.config.gate.leak_similarity;
+    const printed = await printedContents(regions, readings, { minSimilarity, signal });
     const found = await clock.run("find", readings.length, (onPage) =>
-      findEntities(readings, detector, { minSimilarity, signal, onPage, printed: printedContents(regions, readings) }),
+      findEntities(readings, detector, { minSimilarity, signal, onPage, printed }),
     );
     throwIfAborted(signal);
     return clock.run("invent", 1, async (step) => {
@@ -341,14 +344,10 @@ export class AnonymizeFlow {
       );
       const codes = new Set(coded.map(({ id }) => id));
       step();
+      const text = all.filter(({ entity }) => !codes.has(entity.id));
       return {
-        replacements: outsideRegions(
-          all.filter(({ entity }) => !codes.has(entity.id)),
-          regions,
-        ),
-        contents: new Map(
-          all.filter(({ entity }) => codes.has(entity.id)).map(({ entity, fake }) => [entity.id, fake]),
-        ),
+        ...hideInRegions(text, regions, readings),
+        contents: all.filter(({ entity }) => codes.has(entity.id)),
       };
     });
   }
@@ -365,7 +364,7 @@ export class AnonymizeFlow {
       readonly regions: readonly ImageRegion[];
     },
     { readings, firstReadings }: Omit<ReadDocument, "document">,
-    replacements: readonly Replacement[],
+    { drawn, hidden }: Pick<Hidden, "drawn" | "hidden">,
     clock: StageClock,
     signal: AbortSignal,
   ): Promise<{ painting: Painting; proof: Proof; rounds: number }> {
@@ -379,7 +378,7 @@ export class AnonymizeFlow {
       seed,
       documentHash: document.sha256,
     });
-    painting.add(replacements);
+    painting.add(drawn);
     const pageTexts = readings.map(textOf);
     let proof: Proof | undefined;
     for (let round = 1; ; round++) {
@@ -392,6 +391,7 @@ export class AnonymizeFlow {
           inputReadings: firstReadings,
           inputPages: document.pages.map(({ image }) => image),
           covered: regions,
+          hidden,
           detector,
           gate: { minConfidence: gate.min_confidence, leakSimilarity: gate.leak_similarity },
           timeoutMs: this.config.ocr.timeout_ms,
@@ -403,7 +403,7 @@ export class AnonymizeFlow {
       const left = await this.#memory.keep(
         document,
         (pseudonymizer) =>
-          improve(painting, current, { pseudonymizer, pageTexts, mayAdd: round <= addingRounds, signal }),
+          improve(painting, current, { pseudonymizer, hidden, pageTexts, mayAdd: round <= addingRounds, signal }),
         () =>
           replacementsAsTheyCame(
             document,
@@ -445,11 +445,3 @@ function outputFormat(document: DecodedDocument, wanted: DocumentFormat | "same"
 }
 
 /** Words and areas of all pages together; the share is the mean over the pages. */
-function sumUnread(pages: readonly UnreadInk[]): UnreadInk {
-  const sum = (of: (page: UnreadInk) => number): number => pages.reduce((total, page) => total + of(page), 0);
-  return {
-    words: sum((page) => page.words),
-    areas: sum((page) => page.areas),
-    share: Math.round((sum((page) => page.share) / Math.max(1, pages.length)) * 1e4) / 1e4,
-  };
-}

@@ -90,7 +90,9 @@ const verification = z.object({
     .describe("Codes of the input, and those whose content can still be read on the result."),
   unread: z
     .object({ words: count, areas: count, share })
-    .describe("Doubtful words, inky areas without words, share of ink in either: nothing can be found there."),
+    .describe(
+      "Doubtful words, inky areas without words, share of ink that is writing in either: nothing can be found there.",
+    ),
   metadata: z.object({ clean: z.boolean(), found: z.array(z.string()) }).describe("Of the encoded output."),
   rounds: count.describe("How often the document was read again."),
 });

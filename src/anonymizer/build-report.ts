@@ -5,11 +5,11 @@ import type { DecodedDocument } from "../documents/document.ts";
 import type { Box } from "../documents/geometry.ts";
 import type { CoveredRegion } from "../inpainting/cover-regions.ts";
 import type { Report, ReportAttempt, ReportEntity } from "../report.ts";
-import type { UnreadInk } from "../verification/unread.ts";
+import { sumUnread, type UnreadInk } from "../verification/unread.ts";
 import type { EngineChoice } from "./engine-choice.ts";
 import { configHash, versions } from "./identity.ts";
 import type { Attempt, Painting } from "./painting.ts";
-import { confidenceOf, type Proof, reasonsAgainst } from "./proof.ts";
+import { confidenceOf, type Proof, reasonsAgainst, unreadPages } from "./proof.ts";
 import type { ReadingChoice } from "./reading-choice.ts";
 
 export interface ReportParts {
@@ -17,7 +17,8 @@ export interface ReportParts {
   readonly painting: Painting;
   readonly proof: Proof;
   readonly rounds: number;
-  readonly unread: UnreadInk;
+  /** One per page. */
+  readonly unread: readonly UnreadInk[];
   readonly covered: readonly CoveredRegion[];
   /** Codes of the input that can still be read. */
   readonly readable: readonly ImageRegion[];
@@ -34,8 +35,10 @@ export interface ReportParts {
 export function buildReport(parts: ReportParts): Report {
   const { document, painting, proof, config } = parts;
   const reasons = reasonsAgainst(proof);
+  reasons.push(...unreadPages(parts.unread, config.gate.max_unread));
   if (parts.readable.length > 0) reasons.push(`${parts.readable.length} of the codes can still be read`);
   if (parts.metadata.length > 0) reasons.push("the encoded output carries metadata");
+  const unread = sumUnread(parts.unread);
   const painted = painting.painted();
   const accepted = painted.filter((region) => painting.verdict(region.id)?.verdict === "accepted");
   return {
@@ -50,7 +53,7 @@ export function buildReport(parts: ReportParts): Report {
     output: parts.output,
     proven: reasons.length === 0,
     unproven_because: reasons,
-    confidence: parts.metadata.length + parts.readable.length > 0 ? 0 : confidenceOf(painting, proof, parts.unread),
+    confidence: parts.metadata.length + parts.readable.length > 0 ? 0 : confidenceOf(painting, proof, unread),
     engine: parts.choice,
     reading: { ...parts.reading, verifiers: [...parts.reading.verifiers] },
     entities: painting.regions.map((region) => {
@@ -96,7 +99,7 @@ export function buildReport(parts: ReportParts): Report {
         checked: parts.covered.filter(({ region }) => region.code !== undefined).length,
         readable: parts.readable.map(({ id }) => id),
       },
-      unread: parts.unread,
+      unread,
       metadata: { clean: parts.metadata.length === 0, found: [...parts.metadata] },
       rounds: parts.rounds,
     },

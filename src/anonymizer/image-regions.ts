@@ -3,12 +3,14 @@ import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
 import type { Entity, EntityType } from "../detection/entity.ts";
 import type { CodeEngine } from "../detection/image-regions/codes.ts";
 import type { ImageRegion } from "../detection/image-regions/image-region.ts";
-import { makeLine, spanBox, wordRange, wordSpans } from "../detection/lines.ts";
+import { makeLine } from "../detection/lines.ts";
 import type { OcrPage } from "../detection/ocr.ts";
-import { boxArea, intersectBoxes } from "../documents/geometry.ts";
+import { boxArea, clipBox, growBox, intersectBoxes, roundOut, type Size, uniteBoxes } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { type CoveredRegion, type CoverMethod, coverRegions } from "../inpainting/cover-regions.ts";
 import type { Replacement } from "../replacement/replacement.ts";
+import { type LeakSearchOptions, searchLeaks } from "../verification/leak-search.ts";
+import { toSameValues } from "./same-value.ts";
 
 const bare = (text: string): string => text.toUpperCase().replace(/[^\p{L}\d]/gu, "");
 
@@ -25,41 +27,29 @@ export function codeContents(regions: readonly ImageRegion[]): Entity[] {
   });
 }
 
-/** The content of a code where it is printed in letters, as under most bar codes: it must change with the code. */
-export function printedContents(regions: readonly ImageRegion[], readings: readonly OcrPage[]): Entity[] {
-  const found: Entity[] = [];
-  for (const content of codeContents(regions)) {
-    const wanted = bare(content.text);
-    for (const [page, reading] of readings.entries()) {
-      for (const [index, line] of reading.lines.entries()) {
-        const spans = wordSpans(line);
-        for (let first = 0; first < spans.length; first++) {
-          for (let last = first; last < spans.length; last++) {
-            const span = [spans[first]![0], spans[last]![1]] as const;
-            const text = line.text.slice(...span);
-            const read = bare(text);
-            if (read.length > wanted.length) break;
-            const words = [line.words[first]!.text, line.words[last]!.text];
-            if (read !== wanted || words.some((word) => bare(word) === "")) continue;
-            found.push({
-              ...content,
-              id: `${content.id}-t${found.length}`,
-              page,
-              line: index,
-              words: wordRange(line, span),
-              span,
-              text,
-              box: spanBox(line, span),
-              score: 0.95,
-              recognizer: "codes",
-              reason: "content of a code",
-            });
-          }
-        }
-      }
-    }
-  }
-  return found;
+/**
+ * The content of a code where it is printed in letters, as under most bar codes: it must change with the code, also
+ * where a letter of it was misread.
+ */
+export async function printedContents(
+  regions: readonly ImageRegion[],
+  readings: readonly OcrPage[],
+  options: LeakSearchOptions = {},
+): Promise<Entity[]> {
+  const contents = codeContents(regions);
+  const printed = toSameValues(await searchLeaks(contents, readings, [], options), contents, readings);
+  return printed.map(({ entity, of }, i) => {
+    const line = readings[entity.page]!.lines[entity.line]!;
+    const read = line.text.slice(...entity.span);
+    return {
+      ...entity,
+      id: `${of.id}-t${i}`,
+      text: bare(read) === bare(of.text) ? read : entity.text,
+      score: 0.95,
+      recognizer: "codes",
+      reason: "content of a code",
+    };
+  });
 }
 
 /** A reading in which regions that are covered count as read: nothing is left to be found there. */
@@ -71,17 +61,46 @@ export const withRegions = (reading: OcrPage, page: number, regions: readonly Im
   ],
 });
 
-/** How much of a text's box a covered region must hide for the text to be gone with it. */
+/** How much of a text's box lies in a region that is to hide it. Codes stay as they are: they must hold nearly all. */
 const hidden = 0.6;
+const inCode = 0.95;
 
-/** Without what stands inside covered regions: it is covered with them, and nothing is drawn on top. */
-export const outsideRegions = (replacements: readonly Replacement[], regions: readonly ImageRegion[]): Replacement[] =>
-  replacements.filter(({ entity }) =>
-    regions.every(
-      ({ page, box }) =>
-        page !== entity.page || boxArea(intersectBoxes(box, entity.box)) < hidden * boxArea(entity.box),
-    ),
-  );
+export interface Hidden {
+  /** What is drawn, because it stands in no region. */
+  readonly drawn: readonly Replacement[];
+  /** What is covered with a region: nothing is drawn on top. */
+  readonly hidden: readonly Replacement[];
+  /** The regions, as large as what they are to hide. */
+  readonly regions: readonly ImageRegion[];
+}
+
+/** Parts what is covered with a region from what is drawn. `pages` tells the pages' sizes. */
+export function hideInRegions(
+  replacements: readonly Replacement[],
+  regions: readonly ImageRegion[],
+  pages: readonly Size[],
+): Hidden {
+  const hides = (region: ImageRegion, { entity }: Replacement): boolean =>
+    region.page === entity.page &&
+    boxArea(intersectBoxes(region.box, entity.box)) >= (region.type === "code" ? inCode : hidden) * boxArea(entity.box);
+  let grown = [...regions];
+  for (let size = -1, now = totalArea(grown); now !== size; now = totalArea(grown)) {
+    size = now;
+    grown = grown.map((region) => {
+      const boxes = replacements.filter((each) => hides(region, each)).map(({ entity }) => growBox(entity.box, 2));
+      if (region.type === "code" || boxes.length === 0) return region;
+      return { ...region, box: clipBox(roundOut(uniteBoxes([region.box, ...boxes])), pages[region.page]!) };
+    });
+  }
+  const isHidden = (each: Replacement): boolean => grown.some((region) => hides(region, each));
+  return {
+    drawn: replacements.filter((each) => !isHidden(each)),
+    hidden: replacements.filter(isHidden),
+    regions: grown,
+  };
+}
+
+const totalArea = (regions: readonly ImageRegion[]): number => regions.reduce((sum, { box }) => sum + boxArea(box), 0);
 
 /** Covers the regions of all pages. */
 export async function coverPages(

@@ -13,6 +13,8 @@ import { type SameValue, toSameValues } from "./same-value.ts";
 
 export interface ImproveOptions {
   readonly pseudonymizer: Pseudonymizer;
+  /** Values that are covered with image regions. */
+  readonly hidden: readonly Replacement[];
   /** The text of every input page. */
   readonly pageTexts: readonly string[];
   /** Whether regions may be added. */
@@ -36,7 +38,7 @@ export async function improve(painting: Painting, proof: Proof, options: Improve
 
 /** Originals in untouched text. */
 async function stillStanding(painting: Painting, proof: Proof, options: ImproveOptions): Promise<Replacement[]> {
-  const known = painting.regions.map((region) => region.replacement);
+  const known = [...painting.regions.map((region) => region.replacement), ...options.hidden];
   const fakes = new Map(known.map(({ entity, fake }) => [entity.id, fake]));
   const painted = painting.painted();
   const found: SameValue[] = [];
@@ -115,7 +117,9 @@ async function inventFor(
 ): Promise<Replacement[]> {
   if (entities.length === 0) return [];
   const { pseudonymizer, pageTexts, signal } = options;
-  const known = painting.regions.map((region) => region.replacement.entity);
+  const known = [...painting.regions.map((region) => region.replacement), ...options.hidden].map(
+    ({ entity }) => entity,
+  );
   const all = await pseudonymizer.replace([...known, ...entities], { pageTexts, signal });
   const ids = new Set(entities.map((entity) => entity.id));
   return all.filter(({ entity }) => ids.has(entity.id));

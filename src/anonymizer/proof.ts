@@ -5,11 +5,13 @@
  *
  *  1. In every painted box the reading is the invented value, or at least clearly nearer to it than to the original
  *     (or the box is solid and the original is not read there).              region-check.ts, gate.ts
- *  2. No original, nor anything 80 % similar to one, is read anywhere in the document, except where an invented value
- *     resembles an original by itself.                                        leak-search.ts
+ *  2. No original, be it drawn over, covered with an image region or the content of a code, nor anything 80 % similar to
+ *     one, is read anywhere in the document, along the lines, down the columns or over a page's end. leak-search.ts says
+ *     what is too short or too common to be looked for outside its own box.
  *  3. Not one pixel outside the painted and covered boxes differs from the input.         outside-check.ts
  *  4. No code of the input that is to be covered can still be read.            anonymizer/image-regions.ts
  *  5. The encoded file carries no metadata.                                   checked after encoding
+ *  6. On no page of the input more than `gate.max_unread` of the ink is writing that no engine could read.  unread.ts
  *
  * Where two OCR engines are there, both read the result, so the engine that found the originals is not the only judge of
  * their absence: an original is a leak when either engine reads it, an invented value is legible when either does
@@ -27,6 +29,7 @@ import type { OcrEngine, OcrPage } from "../detection/ocr.ts";
 import { type Box, boxHeight, growBox } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { throwIfAborted } from "../errors.ts";
+import type { Replacement } from "../replacement/replacement.ts";
 import { documentConfidence } from "../verification/confidence.ts";
 import { type GateOptions, judgeRegion } from "../verification/gate.ts";
 import { type Occurrence, searchLeaks } from "../verification/leak-search.ts";
@@ -48,6 +51,8 @@ export interface ProofOptions {
   readonly inputPages: readonly RasterImage[];
   /** Image regions that are covered: their boxes may have changed, too. */
   readonly covered: readonly { readonly page: number; readonly box: Box }[];
+  /** Values of the document that are covered with them: contents of codes, text under them. */
+  readonly hidden: readonly Replacement[];
   readonly detector: Detector;
   readonly gate: GateOptions;
   /** Milliseconds for one reading. */
@@ -122,7 +127,8 @@ export async function prove(
     }),
   );
 
-  const targets = painted.map((region) => ({ id: region.id, text: region.original }));
+  const values = [...painting.regions.map(({ replacement }) => replacement), ...options.hidden];
+  const targets = values.map(({ entity }) => entity);
   const searchOptions = { minSimilarity: options.gate.leakSimilarity, ...(signal && { signal }) };
   const look = async (seen: readonly OcrPage[]): Promise<Look> => ({
     readings: seen,
@@ -190,6 +196,15 @@ export function reasonsAgainst(proof: Proof): string[] {
     reasons.push(`${count(proof.outside.changed, "pixel", "pixels")} changed outside the replaced boxes`);
   }
   return reasons;
+}
+
+/** The pages of which more was left unread than `most`, in words for people. */
+export function unreadPages(pages: readonly UnreadInk[], most: number): string[] {
+  return pages.flatMap(({ share }, index) =>
+    share > most
+      ? [`${Math.round(share * 100)} % of the ink on page ${index + 1} is writing that could not be read`]
+      : [],
+  );
 }
 
 /** The confidence of a document; see confidence.ts for the formula. */

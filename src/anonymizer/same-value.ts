@@ -58,14 +58,14 @@ export function toSameValues(
         (u) => u.page === occurrence.page && u.line === part.line && spansOverlap(u.span, part.span),
       );
       // A value over several lines that ends inside a word there ends before it: "DOMINO'S" above "PLEASE".
-      const cut = occurrence.parts.length > 1 && !wholeWords(line.text, part.span);
+      const whole = occurrence.parts.length === 1 && occurrence.overPages !== true;
+      const cut = !whole && !wholeWords(line.text, part.span);
       if (clash || cut || foldText(text).length < 2) continue;
       used.push({ page: occurrence.page, line: part.line, span: part.span });
       let n = 0;
       while (taken.has(`p${occurrence.page}-s${n}`)) n++;
       const id = `p${occurrence.page}-s${n}`;
       taken.add(id);
-      const whole = occurrence.parts.length === 1;
       result.push({
         of,
         whole,

@@ -166,6 +166,9 @@ export const anonymizerSchema = z
         leak_similarity: score
           .default(leakSimilarity)
           .describe("Text at least this similar to an original counts as a leak."),
+        max_unread: score
+          .default(0.5)
+          .describe("Share of a page's ink that may be writing nobody could read; 1 = any."),
         retries: z.int().min(0).max(10).default(1).describe("New attempts with another seed before the next engine."),
         solid_fallback: z.boolean().default(true).describe("Cover with a solid box what no engine draws well enough."),
       })

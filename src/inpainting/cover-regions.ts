@@ -110,15 +110,22 @@ const black = (box: Box): RasterImage => ({
   height: boxHeight(box),
 });
 
-/** Cells of a blur along a region's shorter side: too few for letters, faces or modules. */
-const blurCells = 5;
+/** Cells of a blur along a region's shorter side: too few for faces or modules. */
+const blurCells = 2;
+/** A region longer than this many times its shorter side may be one line of writing: its cells are as high as it. */
+const strip = 2;
 const smallestCell = 6;
+
+/** Columns and rows of the means that are left of a region. */
+function cellsOf(width: number, height: number): readonly [columns: number, rows: number] {
+  const [shorter, longer] = [Math.min(width, height), Math.max(width, height)];
+  const cell = Math.max(smallestCell, longer > strip * shorter ? shorter : shorter / blurCells);
+  return [Math.max(1, Math.floor(width / cell)), Math.max(1, Math.floor(height / cell))];
+}
 
 /** Means over a few cells, smoothed: what lies within a cell is lost, no sharpening brings it back. */
 async function blurred({ data, width, height }: RasterImage): Promise<RasterImage> {
-  const cell = Math.max(smallestCell, Math.min(width, height) / blurCells);
-  const columns = Math.max(1, Math.round(width / cell));
-  const rows = Math.max(1, Math.round(height / cell));
+  const [columns, rows] = cellsOf(width, height);
   const small = await sharp(data, { raw: { width, height, channels: 3 } })
     .resize(columns, rows, { fit: "fill", kernel: "linear" })
     .raw()

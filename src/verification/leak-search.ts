@@ -2,8 +2,9 @@
  * Looks for every original anywhere in a document that was read.
  *
  * All lines of a page are folded (see reading-similarity.ts) and joined without gaps, so a value is found in another case, with
- * other spaces, inside a longer text, split over two lines or run together with its neighbour. A stretch that is at
- * least 80 % similar to an original counts as found.
+ * other spaces, inside a longer text, split over two lines or run together with its neighbour. So are the columns, and
+ * the last lines of a page with the first of the next (reading-stream.ts). A stretch that is at least 80 % similar to an
+ * original counts as found.
  *
  * Not every such stretch is a leak:
  * - In a painted box the invented value itself may resemble an original (another day of the same month). A match there
@@ -14,20 +15,26 @@
  *   below 4 it must be exact.
  * - What tells nobody apart is checked in its own box only: fewer than 3 letters, fewer than 4 digits, one
  *   character over and over, a sum of money or a time of day. Nor is a sum or a time a match for anything else.
+ * - A person's name of 2 letters counts where it is a whole word, in the same case.
  */
 
-import type { OcrPage, OcrWord } from "../detection/ocr.ts";
+import type { EntityType } from "../detection/entity.ts";
+import type { OcrPage } from "../detection/ocr.ts";
 import type { Box } from "../documents/geometry.ts";
 import { uniteBoxes } from "../documents/geometry.ts";
 import { throwIfAborted } from "../errors.ts";
+import { createPacer } from "../pacer.ts";
 import { leakSimilarity } from "../text/similarity.ts";
-import { type PaintedRegion, regionOf } from "./painted.ts";
-import { findWindows, foldText, foldWithSource, windowSimilarity } from "./reading-similarity.ts";
+import type { PaintedRegion } from "./painted.ts";
+import { findWindows, foldText, windowSimilarity } from "./reading-similarity.ts";
+import { type Glyph, type Stream, streamsOf } from "./reading-stream.ts";
 
 export interface SearchTarget {
   /** Id of the entity whose value is looked for. */
   readonly id: string;
   readonly text: string;
+  /** Of a person even 2 letters are looked for. */
+  readonly type?: EntityType;
 }
 
 /** The part of an occurrence that lies on one line. */
@@ -51,6 +58,8 @@ export interface Occurrence {
   readonly parts: readonly OccurrencePart[];
   /** Ids of the painted regions it touches; empty when the pixels there are untouched. */
   readonly regions: readonly string[];
+  /** The rest of the value stands on the page before or after, and is an occurrence of its own. */
+  readonly overPages?: true;
 }
 
 export interface LeakSearchOptions {
@@ -69,66 +78,20 @@ export async function searchLeaks(
   const minSimilarity = options.minSimilarity ?? leakSimilarity;
   const found: Occurrence[] = [];
   const distinct = distinctTargets(targets);
-  for (const [pageIndex, page] of pages.entries()) {
-    const stream = buildStream(page, pageIndex, painted);
+  // By target: what one order of the lines has shown need not be told again.
+  const known = new Map(distinct.map((target) => [target, new Set<Glyph>()]));
+  for (const stream of await streamsOf(pages, painted, createPacer(options.signal))) {
     for (const target of distinct) {
       throwIfAborted(options.signal);
-      found.push(...searchPage(target, stream, painted, minSimilarity));
+      for (const { glyphs, similarity } of searchStream(target, stream, painted, minSimilarity)) {
+        const seen = known.get(target)!;
+        if (!glyphs.some((glyph) => seen.has(glyph))) found.push(...toOccurrences(target, glyphs, similarity, pages));
+        for (const glyph of glyphs) seen.add(glyph);
+      }
       await new Promise(setImmediate);
     }
   }
   return found;
-}
-
-interface Glyph {
-  readonly line: number;
-  readonly word: number;
-  /** Index within the line's text. */
-  readonly at: number;
-  /** A letter or digit begins (ends) here after (before) anything else. */
-  readonly begins: boolean;
-  readonly ends: boolean;
-  readonly region: PaintedRegion | undefined;
-}
-
-interface Stream {
-  readonly page: OcrPage;
-  readonly pageIndex: number;
-  readonly text: string;
-  readonly glyphs: readonly Glyph[];
-}
-
-function buildStream(page: OcrPage, pageIndex: number, painted: readonly PaintedRegion[]): Stream {
-  let text = "";
-  const glyphs: Glyph[] = [];
-  const regions = painted.filter((region) => region.page === pageIndex);
-  for (const [lineIndex, line] of page.lines.entries()) {
-    let offset = 0;
-    for (const [wordIndex, word] of line.words.entries()) {
-      const folded = foldWithSource(word.text);
-      for (const [i, from] of folded.from.entries()) {
-        const region = regionOf(characterBox(word, from), pageIndex, regions);
-        if (region?.fake === null) continue;
-        text += folded.text[i]!;
-        glyphs.push({
-          line: lineIndex,
-          word: wordIndex,
-          at: offset + from,
-          begins: i === 0 || folded.from[i - 1]! < from - 1,
-          ends: i === folded.from.length - 1 || folded.from[i + 1]! > from + 1,
-          region,
-        });
-      }
-      offset += word.text.length + 1;
-    }
-  }
-  return { page, pageIndex, text, glyphs };
-}
-
-/** About where a character of a word stands: the word's box cut in equal parts. */
-function characterBox(word: OcrWord, index: number): Box {
-  const step = (word.box[2] - word.box[0]) / word.text.length;
-  return [word.box[0] + index * step, word.box[1], word.box[0] + (index + 1) * step, word.box[3]];
 }
 
 interface FoldedTarget extends SearchTarget {
@@ -139,36 +102,49 @@ function distinctTargets(targets: readonly SearchTarget[]): FoldedTarget[] {
   const seen = new Map<string, FoldedTarget>();
   for (const target of targets) {
     const folded = foldText(target.text);
-    if (tellsApart(target.text, folded) && !seen.has(folded)) seen.set(folded, { ...target, folded });
+    if (tellsApart(target, folded) && !seen.has(folded)) seen.set(folded, { ...target, folded });
   }
   return [...seen.values()];
 }
 
-function tellsApart(text: string, folded: string): boolean {
+function tellsApart({ text, type }: SearchTarget, folded: string): boolean {
   const hasLetter = /\p{L}/u.test(text);
-  return folded.length >= (hasLetter ? 3 : 4) && new Set(folded).size > 1 && !isAmountOrTime(text);
+  const shortest = type === "person" && isTwoLetters(text) ? 2 : hasLetter ? 3 : 4;
+  return folded.length >= shortest && new Set(folded).size > 1 && !isAmountOrTime(text);
 }
 
-function searchPage(
+const isTwoLetters = (text: string): boolean => /^\P{L}*\p{Lu}\p{L}\P{L}*$/u.test(text);
+
+const lettersOf = (text: string): string => text.replace(/\P{L}/gu, "");
+
+interface Match {
+  readonly glyphs: readonly Glyph[];
+  readonly similarity: number;
+}
+
+function searchStream(
   target: FoldedTarget,
   stream: Stream,
   painted: readonly PaintedRegion[],
   minSimilarity: number,
-): Occurrence[] {
-  const short = target.folded.length < 4;
-  const found: Occurrence[] = [];
-  for (const window of findWindows(target.folded, stream.text, short ? 1 : minSimilarity)) {
-    const glyphs = stream.glyphs.slice(window.start, window.end);
+): Match[] {
+  const found: Match[] = [];
+  const least = target.folded.length < 4 ? 1 : minSimilarity;
+  for (const { start, end, similarity } of findWindows(target.folded, stream.text, least)) {
+    const glyphs = stream.glyphs.slice(start, end);
+    if (target.folded.length < 3 && !isWholeWord(target, glyphs)) continue;
     const touched = painted.filter((region) => glyphs.some((g) => g.region === region));
-    if (touched.length > 0) {
-      if (explainedByFakes(target, stream, glyphs, touched, window.similarity, minSimilarity)) continue;
-    } else if (isChance(target, stream, glyphs)) continue;
-    const parts = toParts(stream.page, glyphs);
-    const regions = touched.map((region) => region.id);
-    found.push({ targetId: target.id, page: stream.pageIndex, similarity: window.similarity, parts, regions });
+    const explained =
+      touched.length > 0
+        ? explainedByFakes(target, stream, glyphs, touched, similarity, minSimilarity)
+        : isChance(target, glyphs);
+    if (!explained) found.push({ glyphs, similarity });
   }
   return found;
 }
+
+const isWholeWord = ({ text }: SearchTarget, [first, last]: readonly Glyph[]): boolean =>
+  first!.begins && last!.ends && first!.word === last!.word && lettersOf(first!.text) === lettersOf(text);
 
 /**
  * True when what should stand here explains the match: the text with the invented values in place resembles the
@@ -209,11 +185,9 @@ function explainedByFakes(
 }
 
 /** True for a match in untouched text that says nothing: inside a longer word, or in a sum or time. */
-function isChance(target: FoldedTarget, stream: Stream, glyphs: readonly Glyph[]): boolean {
+function isChance(target: FoldedTarget, glyphs: readonly Glyph[]): boolean {
   const aligned = glyphs[0]!.begins && glyphs.at(-1)!.ends;
-  if (target.folded.length < 8 && !aligned) return true;
-  const words = new Set(glyphs.map((g) => stream.page.lines[g.line]!.words[g.word]!.text));
-  return [...words].every(isAmountOrTime);
+  return (target.folded.length < 8 && !aligned) || glyphs.every(({ text }) => isAmountOrTime(text));
 }
 
 /** A number with two decimals, or hours and minutes. */
@@ -221,6 +195,22 @@ function isAmountOrTime(text: string): boolean {
   const trimmed = text.trim();
   const isAmount = /^\D{0,4}\d{1,3}(?:[, ]?\d{3})*[.,]\d{2}\D{0,2}$/.test(trimmed);
   return isAmount || /^\D{0,2}\d{1,2}:\d{2}(?::\d{2})?\D{0,3}$/.test(trimmed);
+}
+
+/** One occurrence for each page that holds some of the match. */
+function toOccurrences(
+  { id }: SearchTarget,
+  glyphs: readonly Glyph[],
+  similarity: number,
+  pages: readonly OcrPage[],
+): Occurrence[] {
+  const matched = [...new Set(glyphs.map(({ page }) => page))];
+  return matched.map((page) => {
+    const here = glyphs.filter((glyph) => glyph.page === page);
+    const regions = [...new Set(here.flatMap(({ region }) => (region === undefined ? [] : [region.id])))];
+    const parts = toParts(pages[page]!, here);
+    return { targetId: id, page, similarity, parts, regions, ...(matched.length > 1 && { overPages: true as const }) };
+  });
 }
 
 function toParts(page: OcrPage, glyphs: readonly Glyph[]): OccurrencePart[] {

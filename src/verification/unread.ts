@@ -2,17 +2,19 @@
  * What the OCR engine did not read. Personal data in such places can't be found, so the report says how much there is.
  */
 import sharp from "sharp";
+import type { GreyImage } from "../detection/components.ts";
 import type { OcrPage } from "../detection/ocr.ts";
 import type { Box } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { createPacer, type Pacer } from "../pacer.ts";
+import { keepWriting } from "./writing.ts";
 
 export interface UnreadInk {
   /** Words read with a confidence below 0.5. */
   readonly words: number;
   /** Connected areas of ink (handwriting, stamps, logos, faint print) without any word. */
   readonly areas: number;
-  /** Share of the page's ink that is in no word or in a doubtful one, 0…1. */
+  /** Share of the page's ink that looks like writing and is in no word or in a doubtful one, 0…1. */
   readonly share: number;
 }
 
@@ -21,6 +23,8 @@ const doubtful = 0.5;
 const lookWidth = 640;
 /** Edge of the cells ink is grouped in, in looked-at pixels. */
 const cell = 8;
+/** Less ink than that of about eight letters of 10 pt on A4 is no writing, looked-at pixels. */
+const fewest = 100;
 /** Runs of ink longer than this are rules and frames, not letters. */
 const longestStroke = 48;
 
@@ -32,12 +36,16 @@ export async function measureUnread(page: RasterImage, reading: OcrPage, signal?
   const scale = Math.min(1, lookWidth / page.width);
   const width = Math.max(1, Math.round(page.width * scale));
   const height = Math.max(1, Math.round(page.height * scale));
-  const ink = await findInk(page, width, height, pacer);
+  const grey = await lookAt(page, width, height);
+  const ink = await findInk(grey, pacer);
   await removeRules(ink, width, height, pacer);
   const total = countInk(ink);
   for (const word of words) if (word.confidence >= doubtful) erase(ink, width, height, word.box, scale);
   await pacer.pause();
-  const share = total === 0 ? 0 : countInk(ink) / total;
+  const writing = ink.slice();
+  await keepWriting(writing, grey, pacer);
+  const unread = countInk(writing);
+  const share = unread < fewest ? 0 : unread / total;
   for (const word of words) if (word.confidence < doubtful) erase(ink, width, height, word.box, scale);
   return {
     words: words.filter((word) => word.confidence < doubtful).length,
@@ -46,14 +54,28 @@ export async function measureUnread(page: RasterImage, reading: OcrPage, signal?
   };
 }
 
-/** 1 where a pixel is clearly darker than its surroundings. */
-async function findInk(page: RasterImage, width: number, height: number, pacer: Pacer): Promise<Uint8Array> {
+async function lookAt(page: RasterImage, width: number, height: number): Promise<GreyImage> {
   const raw = { width: page.width, height: page.height, channels: 3 as const };
-  const grey = await sharp(page.data, { raw })
+  const data = await sharp(page.data, { raw })
     .greyscale()
     .resize(width, height, { fit: "fill", kernel: "lanczos3" })
     .raw()
     .toBuffer();
+  return { data, width, height };
+}
+
+/** Of a document: counts are summed, the share is the mean of the pages'. */
+export function sumUnread(pages: readonly UnreadInk[]): UnreadInk {
+  const sum = (of: (page: UnreadInk) => number): number => pages.reduce((total, page) => total + of(page), 0);
+  return {
+    words: sum((page) => page.words),
+    areas: sum((page) => page.areas),
+    share: Math.round((sum((page) => page.share) / Math.max(1, pages.length)) * 1e4) / 1e4,
+  };
+}
+
+/** 1 where a pixel is clearly darker than its surroundings. */
+async function findInk({ data: grey, width, height }: GreyImage, pacer: Pacer): Promise<Uint8Array> {
   const paper = await sharp(grey, { raw: { width, height, channels: 1 } })
     .blur(12)
     .extractChannel(0)

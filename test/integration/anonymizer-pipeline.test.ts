@@ -474,6 +474,32 @@ it("tells its progress in the order of the flow", async () => {
   await anonymizer.close();
 });
 
+describe("a page whose writing can't be read", () => {
+  const slanted = () => encode(drawSamplePage(lines)).rotate(30, { background: "#fff" });
+
+  it("is not proven, also as one page of several", async () => {
+    const { encodeDocument } = await import("../../src/documents/encode.ts");
+    const { pages } = await decodeDocument(await slanted().png().toBuffer());
+    const straight = { index: 0, image: drawSamplePage(lines) };
+    const tiff = await encodeDocument([straight, { index: 1, image: pages[0]!.image }], "tiff");
+    const anonymizer = await create();
+    const { report } = await anonymizer.anonymize(tiff);
+    await anonymizer.close();
+    expect(report.unproven_because).toEqual([
+      expect.stringMatching(/^\d\d % of the ink on page 2 is writing that could not be read$/),
+    ]);
+    expect(report.proven).toBe(false);
+  });
+
+  it("is, where gate.max_unread allows it", async () => {
+    const anonymizer = await create({ gate: { max_unread: 1 } });
+    const { report } = await anonymizer.anonymize(await slanted().png().toBuffer());
+    await anonymizer.close();
+    expect(report.verification.unread.share).toBeGreaterThan(0.5);
+    expect(report.proven).toBe(true);
+  });
+});
+
 describe("a second engine that looks at the result", () => {
   /** Reads as `engine` does, but sees one more line on every page that is not the input. */
   const seeing = (text: string, height = 10): OcrEngine => ({

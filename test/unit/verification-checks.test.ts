@@ -3,6 +3,7 @@ import type { Entity } from "../../src/detection/entity.ts";
 import type { OcrEngine, OcrPage } from "../../src/detection/ocr.ts";
 import type { Box } from "../../src/documents/geometry.ts";
 import { createImage } from "../../src/documents/image.ts";
+import { Random } from "../../src/random/random.ts";
 import { documentConfidence, regionConfidence } from "../../src/verification/confidence.ts";
 import { judgeRegion } from "../../src/verification/gate.ts";
 import { checkNeighbours } from "../../src/verification/neighbours.ts";
@@ -360,5 +361,30 @@ describe("ink that was not read", () => {
       areas: 0,
       share: 0,
     });
+  });
+
+  it("is no writing in pictures, shapes and specks, but is in print that grew together", async () => {
+    const nothing = (size: { width: number; height: number }): OcrPage => ({ ...size, engine: "test", lines: [] });
+    const shareOf = async (draw: (set: (x: number, y: number, level: number) => void) => void): Promise<number> => {
+      const page = createImage(640, 480);
+      draw((x, y, level) => page.data.fill(level, (y * 640 + x) * 3, (y * 640 + x) * 3 + 3));
+      return (await measureUnread(page, nothing(page))).share;
+    };
+    const random = new Random("pictures");
+    const everywhere = (level: (x: number, y: number) => number) =>
+      shareOf((set) => {
+        for (let y = 0; y < 480; y++) for (let x = 0; x < 640; x++) set(x, y, Math.round(level(x, y)));
+      });
+    expect(await everywhere((x, y) => 120 + 60 * Math.sin(x / 5) * Math.sin(y / 7) + 60 * random.next())).toBeLessThan(
+      0.2,
+    );
+    // A filled disc and the contour of a large one.
+    expect(await everywhere((x, y) => (Math.hypot(x - 99, y - 99) < 20 ? 0 : 255))).toBe(0);
+    expect(await everywhere((x, y) => (Math.abs(Math.hypot(x - 320, y - 240) - 200) < 2 ? 0 : 255))).toBeLessThan(0.2);
+    expect(await everywhere((x, y) => (x % 80 === 40 && y % 80 < 2 ? 0 : 255))).toBe(0);
+    // Slanted strokes, apart and all of them joined.
+    const slanted = (x: number, y: number) => (x + y) % 12 < 2;
+    expect(await everywhere((x, y) => (slanted(x, y) && y % 20 < 14 ? 20 : 250))).toBeGreaterThan(0.9);
+    expect(await everywhere((x, y) => (slanted(x, y) || slanted(x, 480 - y) ? 20 : 250))).toBeGreaterThan(0.9);
   });
 });

@@ -3,6 +3,7 @@ import type { OcrPage } from "../../src/detection/ocr.ts";
 import type { Box } from "../../src/documents/geometry.ts";
 import { searchLeaks } from "../../src/verification/leak-search.ts";
 import type { PaintedRegion } from "../../src/verification/painted.ts";
+import { columnsOf } from "./helpers/ocr-page.ts";
 
 /** A page of monospaced lines: 10 × 20 px a character, 30 px a line. */
 function pageOf(...texts: string[]): OcrPage {
@@ -57,6 +58,58 @@ describe("an original in untouched text", () => {
   it("is not seen in unrelated text", async () => {
     const lines = ["TOTAL SALES 120.00", "CASH 150.00", "THANK YOU COME AGAIN"];
     expect(await searchLeaks([target("John Carter"), target("Nordwind GmbH")], [pageOf(...lines)], [])).toEqual([]);
+  });
+});
+
+describe("an original whose words stand apart", () => {
+  const named = { id: "p0-e0", text: "Olga Sandmann", type: "person" } as const;
+
+  it("is found down a column, with another column between its lines", async () => {
+    const page = columnsOf("Frau Olga|Invoice 4711", "Sandmann lives|Date", "here|14 May");
+    const found = await searchLeaks([named], [page], []);
+    expect(found.map(({ parts }) => parts.map(({ line, span }) => [line, ...span]))).toEqual([
+      [
+        [0, 5, 9],
+        [2, 0, 8],
+      ],
+    ]);
+    expect(await searchLeaks([named], [columnsOf("Olga Meier|Date", "lives here|Sandmann")], [])).toEqual([]);
+  });
+
+  it("is found over a page's end, once on each page", async () => {
+    const pages = [pageOf("first", "signed by Olga"), pageOf("Sandmann, owner", "last")];
+    const found = await searchLeaks([named], pages, []);
+    expect(found.map(({ page, parts, overPages }) => [page, parts[0]!.line, overPages])).toEqual([
+      [0, 1, true],
+      [1, 0, true],
+    ]);
+    expect(await searchLeaks([named], [pages[1]!, pages[0]!], [])).toEqual([]);
+  });
+
+  it("is told once, in whatever order its words are read", async () => {
+    const page = columnsOf("Frau Olga Sandmann|Invoice", "lives here|Date");
+    expect(await searchLeaks([named], [page, page], [])).toHaveLength(2);
+  });
+});
+
+describe("names of two letters", () => {
+  it.each<[string, boolean]>([
+    ["paid by Ng today", true],
+    ["(Ng),", true],
+    ["NG", false],
+    ["n. g.", false],
+    ["being Ngo", false],
+    ["N9", false],
+  ])("count as whole words in their case: %s", async (text, leaks) => {
+    const person = { id: "p0-e0", text: "Ng", type: "person" } as const;
+    expect(await searchLeaks([person], [pageOf(text)], [])).toHaveLength(leaks ? 1 : 0);
+    expect(await searchLeaks([{ ...person, type: "company" }], [pageOf(text)], [])).toEqual([]);
+  });
+
+  it("are no leak where the invented one stands", async () => {
+    const person = { id: "p0-e0", text: "Ng", type: "person" } as const;
+    expect(await searchLeaks([person], [pageOf("by Li x")], [region(0, 3, 5, "Ng", "Li")])).toEqual([]);
+    expect(await searchLeaks([person], [pageOf("by Ng x")], [region(0, 3, 5, "Ng", "Li")])).toHaveLength(1);
   });
 });
 

@@ -17,7 +17,7 @@ import type { RasterImage } from "../../documents/image.ts";
 import { findComponents } from "../components.ts";
 import { fold } from "../fold.ts";
 import { layoutOf, type Segment } from "../layout.ts";
-import type { OcrPage } from "../ocr.ts";
+import type { OcrPage, OcrWord } from "../ocr.ts";
 import { isProse } from "../text-shapes.ts";
 import type { RegionFinding } from "./image-region.ts";
 import { type PageInk, unreadInk } from "./page-ink.ts";
@@ -60,21 +60,49 @@ export async function findSignatures(page: RasterImage, reading: OcrPage): Promi
   const found: RegionFinding[] = [];
   for (const { segment, cue } of labels) {
     const area = areaOf(segment, reading, cue === "closing");
-    const box = cluster(
-      strokes.filter((stroke) => insideShare(stroke, area) >= 0.5),
-      ink,
-    );
-    if (box === undefined || found.some((other) => boxArea(intersectBoxes(other.box, box)) > 0)) continue;
-    found.push({
-      type: "signature",
-      box: clipBox(roundOut(growBox(box, 2)), page),
-      score: cue === "closing" ? 0.65 : 0.8,
-      recognizer: "signatures",
-      reason: "unread strokes at a label for signatures",
-      evidence: { cue },
-    });
+    const inside = strokes.filter((stroke) => insideShare(stroke, area) >= 0.5);
+    const words = reading.lines.flatMap((line) => line.words).filter(({ box }) => !isPart(box, segment));
+    for (const group of writtenGroups(inside, ink)) {
+      const box = clipBox(roundOut(growBox(withWords(group, words, ink.textHeight), 2)), page);
+      const score = cue === "closing" ? 0.65 : 0.8;
+      const reason = "unread strokes at a label for signatures";
+      addUnited(found, { type: "signature", box, score, recognizer: "signatures", reason, evidence: { cue } });
+    }
   }
   return found;
+}
+
+/** What overlaps is one signature, also where it stands between two labels. */
+function addUnited(found: RegionFinding[], finding: RegionFinding): void {
+  const others = found.filter(({ box }) => boxArea(intersectBoxes(box, finding.box)) > 0);
+  if (others.length === 0) {
+    found.push(finding);
+    return;
+  }
+  for (const other of others) found.splice(found.indexOf(other), 1);
+  addUnited(found, { ...others[0]!, box: uniteBoxes([finding, ...others].map(({ box }) => box)) });
+}
+
+const isPart = (word: Box, { box }: Segment): boolean => insideShare(word, box) >= 0.5;
+
+/** Share of a word from which on strokes have to do with it. */
+const touched = 0.2;
+/** Words beside strokes, this many text heights or the strokes' own height away at most, go on with them: … */
+const beside = 2;
+/** … initials, and what is this many times larger than print. */
+const initials = 3;
+const larger = 1.4;
+
+/** A group with the whole of the words that it runs over, and with what the reader has read of the signature. */
+function withWords(group: Box, words: readonly OcrWord[], textHeight: number): Box {
+  const reached = growBox(group, Math.max(beside * textHeight, boxHeight(group)), 0);
+  const more = words.filter(({ text, box }) => {
+    if (insideShare(box, group) >= touched) return true;
+    const written = text.replace(/[^\p{L}\p{N}]/gu, "").length <= initials || boxHeight(box) > larger * textHeight;
+    return written && besideShare(box, group) >= 0.5 && boxArea(intersectBoxes(box, reached)) > 0;
+  });
+  const grown = uniteBoxes([group, ...more.map(({ box }) => box)]);
+  return boxArea(grown) > boxArea(group) ? withWords(grown, words, textHeight) : group;
 }
 
 /** Not a speck, not a frame. */
@@ -99,9 +127,21 @@ function areaOf({ box, line }: Segment, reading: OcrPage, closing: boolean): Box
 
 const insideShare = (box: Box, area: Box): number => boxArea(intersectBoxes(box, area)) / Math.max(1, boxArea(box));
 
-/** The widest group of strokes close to each other, when it is as large as writing and neither thin nor full. */
-function cluster(strokes: readonly Box[], ink: PageInk): Box | undefined {
-  const gap = 1.2 * ink.textHeight;
+/** Groups of strokes as large as writing and neither thin nor full, and what stands beside one like a letter of it. */
+function writtenGroups(strokes: readonly Box[], ink: PageInk): Box[] {
+  const groups = groupsOf(strokes, 1.2 * ink.textHeight);
+  const written = groups.filter((box) => isWriting(box, ink));
+  const letters = groups.filter(
+    (box) =>
+      !written.includes(box) &&
+      boxHeight(box) >= 0.7 * ink.textHeight &&
+      written.some((other) => besideShare(box, other) >= 0.5),
+  );
+  return [...written, ...letters];
+}
+
+/** The boxes of the groups that strokes closer than `gap` make. */
+function groupsOf(strokes: readonly Box[], gap: number): Box[] {
   const groups: Box[][] = [];
   for (const stroke of strokes) {
     const near = groups.filter((group) =>
@@ -111,9 +151,12 @@ function cluster(strokes: readonly Box[], ink: PageInk): Box | undefined {
     for (const group of near) groups.splice(groups.indexOf(group), 1);
     groups.push(merged);
   }
-  const boxes = groups.map((group) => uniteBoxes(group)).filter((box) => isWriting(box, ink));
-  return boxes.sort((a, b) => boxWidth(b) - boxWidth(a))[0];
+  return groups.map((group) => uniteBoxes(group));
 }
+
+/** Share of a box's height that another one has too. */
+const besideShare = (box: Box, other: Box): number =>
+  (Math.min(box[3], other[3]) - Math.max(box[1], other[1])) / Math.max(1, boxHeight(box));
 
 /** Strokes of a pen are thin in one direction at least; a shadow or a folded corner is not. */
 const thickest = 0.6;
