@@ -15,7 +15,9 @@ import {
 import { improve } from "./anonymizer/improve.ts";
 import { createMemory, type Memory, openVault } from "./anonymizer/memory.ts";
 import {
+  coversAsTheyLie,
   pagesAsTheyCame,
+  pagesAsTheyLie,
   type ReadDocument,
   readUpright,
   regionsAsTheyCame,
@@ -174,7 +176,7 @@ export class AnonymizeFlow {
         signal,
       );
       const readable = await clock.run("prove", 1, () =>
-        readableCodes(painting.pages, regions, this.#rooms.codes, signal),
+        readableCodes(painting.finished, regions, this.#rooms.codes, signal),
       );
       const { pages, data, metadata, settings } = await this.#encode(document, painting, format, clock, signal);
       const upright = buildReport({
@@ -309,7 +311,7 @@ export class AnonymizeFlow {
 
   /** The pages to draw on: what is no text is covered on them. */
   #coverRegions(
-    document: DecodedDocument,
+    document: UprightDocument,
     regions: readonly ImageRegion[],
     contents: ReadonlyMap<string, string>,
     clock: StageClock,
@@ -317,7 +319,10 @@ export class AnonymizeFlow {
   ) {
     const images = document.pages.map(({ image }) => image);
     const options = { images: this.config.images, contents, codes: this.#rooms.codes, signal };
-    return clock.run("draw", regions.length, () => coverPages(images, regions, options));
+    return clock.run("draw", regions.length, async () => {
+      const { pages, covered } = await coverPages(images, regions, options);
+      return { pages: await coversAsTheyLie(document, pages, regions, signal), covered };
+    });
   }
 
   async #findAndInvent(
@@ -371,14 +376,16 @@ export class AnonymizeFlow {
   ): Promise<{ painting: Painting; proof: Proof; rounds: number }> {
     const { engines, solid, ocr, otherOcr, detector } = this.#rooms;
     const { gate, seed } = this.config;
-    const painting = await Painting.create(base, {
+    const settings = {
       engines,
       solid,
       retries: gate.retries,
       solidFallback: gate.solid_fallback,
       seed,
       documentHash: document.sha256,
-    });
+    };
+    const frames = document.sloping.map((page) => page?.frame);
+    const painting = await Painting.create(base, settings, frames, signal);
     painting.add(replacements);
     const pageTexts = readings.map(textOf);
     let proof: Proof | undefined;
@@ -390,7 +397,7 @@ export class AnonymizeFlow {
           ocr,
           others: otherOcr,
           inputReadings: firstReadings,
-          inputPages: document.pages.map(({ image }) => image),
+          inputPages: pagesAsTheyLie(document),
           covered: regions,
           detector,
           gate: { minConfidence: gate.min_confidence, leakSimilarity: gate.leak_similarity },
@@ -423,7 +430,7 @@ export class AnonymizeFlow {
     signal: AbortSignal,
   ) {
     return clock.run("encode", 1, async (step) => {
-      const pages = await pagesAsTheyCame(document, painting.pages);
+      const pages = await pagesAsTheyCame(document, painting.finished);
       const { quality } = this.config.output;
       const settings = { quality: quality === "same" ? (document.quality ?? 95) : quality };
       const data = await encodeDocument(pages, format, { ...settings, signal });

@@ -1,19 +1,19 @@
 /** Puts together the report of a document. */
 import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
 import type { ImageRegion } from "../detection/image-regions/image-region.ts";
-import type { DecodedDocument } from "../documents/document.ts";
 import type { Box } from "../documents/geometry.ts";
 import type { CoveredRegion } from "../inpainting/cover-regions.ts";
 import type { Report, ReportAttempt, ReportEntity } from "../report.ts";
 import type { UnreadInk } from "../verification/unread.ts";
 import type { EngineChoice } from "./engine-choice.ts";
 import { configHash, versions } from "./identity.ts";
+import type { UprightDocument } from "./orientation.ts";
 import type { Attempt, Painting } from "./painting.ts";
 import { confidenceOf, type Proof, reasonsAgainst } from "./proof.ts";
 import type { ReadingChoice } from "./reading-choice.ts";
 
 export interface ReportParts {
-  readonly document: DecodedDocument;
+  readonly document: UprightDocument;
   readonly painting: Painting;
   readonly proof: Proof;
   readonly rounds: number;
@@ -35,6 +35,8 @@ export function buildReport(parts: ReportParts): Report {
   const { document, painting, proof, config } = parts;
   const reasons = reasonsAgainst(proof);
   if (parts.readable.length > 0) reasons.push(`${parts.readable.length} of the codes can still be read`);
+  if (document.notLevel.length > 0)
+    reasons.push(`${document.notLevel.length} of the pages slope too much to be turned level`);
   if (parts.metadata.length > 0) reasons.push("the encoded output carries metadata");
   const painted = painting.painted();
   const accepted = painted.filter((region) => painting.verdict(region.id)?.verdict === "accepted");
