@@ -35,6 +35,7 @@ import { loadConfig } from "./config/load-config.ts";
 import { resolveKey } from "./config/secret-key.ts";
 import { findImageRegions } from "./detection/image-regions/find-regions.ts";
 import type { ImageRegion } from "./detection/image-regions/image-region.ts";
+import { isSlanting } from "./detection/level-page.ts";
 import type { OcrPage } from "./detection/ocr.ts";
 import { type DocumentInput, decodeDocument } from "./documents/decode.ts";
 import { type DecodedDocument, type DocumentFormat, holdsPages } from "./documents/document.ts";
@@ -185,6 +186,7 @@ export class AnonymizeFlow {
         proof,
         rounds,
         unread,
+        slanting: replacements.filter(({ entity }) => isSlanting(readings[entity.page]!.lines[entity.line]!)).length,
         covered,
         readable,
         output: { format, bytes: data.length, sha256: await sha256InPieces(data) },

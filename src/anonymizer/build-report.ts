@@ -18,6 +18,8 @@ export interface ReportParts {
   readonly proof: Proof;
   readonly rounds: number;
   readonly unread: UnreadInk;
+  /** Values on lines that slope otherwise than their page. */
+  readonly slanting: number;
   readonly covered: readonly CoveredRegion[];
   /** Codes of the input that can still be read. */
   readonly readable: readonly ImageRegion[];
@@ -37,6 +39,8 @@ export function buildReport(parts: ReportParts): Report {
   if (parts.readable.length > 0) reasons.push(`${parts.readable.length} of the codes can still be read`);
   if (document.notLevel.length > 0)
     reasons.push(`${document.notLevel.length} of the pages slope too much to be turned level`);
+  if (parts.slanting > 0)
+    reasons.push(`${parts.slanting} of the values stand on lines that slope otherwise than their page`);
   if (parts.metadata.length > 0) reasons.push("the encoded output carries metadata");
   const painted = painting.painted();
   const accepted = painted.filter((region) => painting.verdict(region.id)?.verdict === "accepted");

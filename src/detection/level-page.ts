@@ -2,11 +2,11 @@
  * Turns a page whose lines slope level. Engines read such pages, but boxes with level sides don't fit their lines:
  * from a few degrees on they reach into the neighbouring ones.
  */
-import type { Quad } from "../documents/geometry.ts";
+import { boxWidth } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { type LevelFrame, levelFrame } from "../documents/level-frame.ts";
 import { levelImage } from "../documents/level-image.ts";
-import type { OcrEngine, OcrOptions, OcrPage } from "./ocr.ts";
+import type { OcrEngine, OcrLine, OcrOptions, OcrPage } from "./ocr.ts";
 
 /** Degrees. Smaller slopes do no harm, and turning costs sharpness. */
 const leastSkew = 1;
@@ -48,19 +48,28 @@ export async function levelPage(
   }
 }
 
-/** Degrees by which the lines of a page fall to the right; longer lines count more. 0 where the engine tells no quads. */
+/** Degrees by which most lines of a page fall to the right; longer ones count more, those without a quad are level. */
 export function skewOf({ lines }: OcrPage): number {
-  const slopes = lines.flatMap(({ quad }) => (quad === undefined ? [] : [slopeOf(quad)]));
+  const slopes = lines.map((line) => ({ angle: slopeOf(line), length: boxWidth(line.box) }));
   slopes.sort((a, b) => a.angle - b.angle);
   let left = slopes.reduce((sum, { length }) => sum + length, 0) / 2;
   for (const { angle, length } of slopes) {
     left -= length;
-    if (left <= 0) return (angle * 180) / Math.PI;
+    if (left <= 0) return angle;
   }
   return 0;
 }
 
-const slopeOf = ([x0, y0, x1, y1]: Quad): { angle: number; length: number } => ({
-  angle: Math.atan2(y1 - y0, x1 - x0),
-  length: Math.hypot(x1 - x0, y1 - y0),
-});
+/** Degrees by which lines of a level page may slope for a text to be drawn along them. */
+const mostSlope = 4;
+
+/** Whether a line of a level page slopes so much that what is drawn in its place would not follow it. */
+export const isSlanting = (line: OcrLine): boolean =>
+  Math.abs(slopeOf(line)) > mostSlope && Math.abs(slopeOf(line)) < upright;
+
+/** Degrees by which a line falls to the right. */
+function slopeOf({ quad }: OcrLine): number {
+  if (quad === undefined) return 0;
+  const [x0, y0, x1, y1] = quad;
+  return (Math.atan2(y1 - y0, x1 - x0) * 180) / Math.PI;
+}

@@ -8,7 +8,7 @@ import { createTesseractEngine } from "../../src/detection/tesseract-engine.ts";
 import { decodeDocument } from "../../src/documents/decode.ts";
 import { encodeDocument } from "../../src/documents/encode.ts";
 import { type Box, growBox, roundOut, uniteBoxes } from "../../src/documents/geometry.ts";
-import { cropImage, luma, type RasterImage } from "../../src/documents/image.ts";
+import { createImage, cropImage, luma, pasteImage, type RasterImage } from "../../src/documents/image.ts";
 import { turnImage } from "../../src/documents/turn.ts";
 import { estimateSlope } from "../../src/ink/ink-edges.ts";
 import type { Report } from "../../src/report.ts";
@@ -130,6 +130,18 @@ describe("a page whose lines slope", () => {
     const page = await slanted(straight.page, -30);
     const { report, output } = await anonymize(page, { ocr: { engine: "ppocr", models: ppocrFolder } }, {});
     await expectKept(page, -30, report, output);
+  });
+});
+
+describe.skipIf(ppocrMissing !== undefined)("a line that slopes otherwise than its page", () => {
+  it("is not drawn on as if it were level: the document is not proven", async () => {
+    const page = createImage(700, 700);
+    pasteImage(page, straight.page, 50, 0);
+    const line = await slanted(drawSamplePage(["mara.dellow@example.org"]), 20);
+    pasteImage(page, line, 40, page.height - line.height);
+    const { report } = await anonymize(page, { ocr: { engine: "ppocr", models: ppocrFolder } }, {});
+    expect(report.document.pages[0]!.skew).toBeUndefined();
+    expect(report.unproven_because).toContain("1 of the values stand on lines that slope otherwise than their page");
   });
 });
 
