@@ -16,7 +16,9 @@ import {
 import { improve } from "./anonymizer/improve.ts";
 import { createMemory, type Memory, openVault } from "./anonymizer/memory.ts";
 import {
+  coversAsTheyLie,
   pagesAsTheyCame,
+  pagesAsTheyLie,
   type ReadDocument,
   readUpright,
   regionsAsTheyCame,
@@ -34,6 +36,7 @@ import { loadConfig } from "./config/load-config.ts";
 import { resolveKey } from "./config/secret-key.ts";
 import { findImageRegions } from "./detection/image-regions/find-regions.ts";
 import type { ImageRegion } from "./detection/image-regions/image-region.ts";
+import { isSlanting } from "./detection/level-page.ts";
 import type { OcrPage } from "./detection/ocr.ts";
 import { type DocumentInput, decodeDocument } from "./documents/decode.ts";
 import { type DecodedDocument, type DocumentFormat, holdsPages } from "./documents/document.ts";
@@ -175,7 +178,7 @@ export class AnonymizeFlow {
         signal,
       );
       const readable = await clock.run("prove", 1, () =>
-        readableCodes(painting.pages, regions, this.#rooms.codes, signal),
+        readableCodes(painting.finished, regions, this.#rooms.codes, signal),
       );
       const { pages, data, metadata, settings } = await this.#encode(document, painting, format, clock, signal);
       const upright = buildReport({
@@ -184,6 +187,7 @@ export class AnonymizeFlow {
         proof,
         rounds,
         unread,
+        slanting: drawn.filter(({ entity }) => isSlanting(readings[entity.page]!.lines[entity.line]!)).length,
         covered,
         readable,
         output: { format, bytes: data.length, sha256: await sha256InPieces(data) },
@@ -310,7 +314,7 @@ export class AnonymizeFlow {
 
   /** The pages to draw on: what is no text is covered on them. */
   #coverRegions(
-    document: DecodedDocument,
+    document: UprightDocument,
     regions: readonly ImageRegion[],
     inContents: readonly Replacement[],
     clock: StageClock,
@@ -319,7 +323,10 @@ export class AnonymizeFlow {
     const images = document.pages.map(({ image }) => image);
     const contents = new Map(inContents.map(({ entity, fake }) => [entity.id, fake]));
     const options = { images: this.config.images, contents, codes: this.#rooms.codes, signal };
-    return clock.run("draw", regions.length, () => coverPages(images, regions, options));
+    return clock.run("draw", regions.length, async () => {
+      const { pages, covered } = await coverPages(images, regions, options);
+      return { pages: await coversAsTheyLie(document, pages, regions, signal), covered };
+    });
   }
 
   async #findAndInvent(
@@ -370,14 +377,16 @@ export class AnonymizeFlow {
   ): Promise<{ painting: Painting; proof: Proof; rounds: number }> {
     const { engines, solid, ocr, otherOcr, detector } = this.#rooms;
     const { gate, seed } = this.config;
-    const painting = await Painting.create(base, {
+    const settings = {
       engines,
       solid,
       retries: gate.retries,
       solidFallback: gate.solid_fallback,
       seed,
       documentHash: document.sha256,
-    });
+    };
+    const frames = document.sloping.map((page) => page?.frame);
+    const painting = await Painting.create(base, settings, frames, signal);
     painting.add(drawn);
     const pageTexts = readings.map(textOf);
     let proof: Proof | undefined;
@@ -389,7 +398,7 @@ export class AnonymizeFlow {
           ocr,
           others: otherOcr,
           inputReadings: firstReadings,
-          inputPages: document.pages.map(({ image }) => image),
+          inputPages: pagesAsTheyLie(document),
           covered: regions,
           hidden,
           detector,
@@ -423,7 +432,7 @@ export class AnonymizeFlow {
     signal: AbortSignal,
   ) {
     return clock.run("encode", 1, async (step) => {
-      const pages = await pagesAsTheyCame(document, painting.pages);
+      const pages = await pagesAsTheyCame(document, painting.finished);
       const { quality } = this.config.output;
       const settings = { quality: quality === "same" ? (document.quality ?? 95) : quality };
       const data = await encodeDocument(pages, format, { ...settings, signal });
@@ -443,5 +452,3 @@ function outputFormat(document: DecodedDocument, wanted: DocumentFormat | "same"
   }
   return format;
 }
-
-/** Words and areas of all pages together; the share is the mean over the pages. */

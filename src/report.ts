@@ -113,6 +113,15 @@ export const reportSchema = z.object({
           .literal([90, 180, 270])
           .optional()
           .describe("Degrees clockwise by which a page that was not upright was turned to be read, and turned back."),
+        skew: z
+          .number()
+          .min(-45)
+          .max(45)
+          .optional()
+          .describe(
+            "Degrees by which the lines of a page, once upright, fall to the right, where it was turned level. Boxes " +
+              "are then those around the turned rectangles that were repainted.",
+          ),
       }),
     ),
   }),

@@ -1,24 +1,26 @@
 /** Puts together the report of a document. */
 import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
 import type { ImageRegion } from "../detection/image-regions/image-region.ts";
-import type { DecodedDocument } from "../documents/document.ts";
 import type { Box } from "../documents/geometry.ts";
 import type { CoveredRegion } from "../inpainting/cover-regions.ts";
 import type { Report, ReportAttempt, ReportEntity } from "../report.ts";
 import { sumUnread, type UnreadInk } from "../verification/unread.ts";
 import type { EngineChoice } from "./engine-choice.ts";
 import { configHash, versions } from "./identity.ts";
+import type { UprightDocument } from "./orientation.ts";
 import type { Attempt, Painting } from "./painting.ts";
 import { confidenceOf, type Proof, reasonsAgainst, unreadPages } from "./proof.ts";
 import type { ReadingChoice } from "./reading-choice.ts";
 
 export interface ReportParts {
-  readonly document: DecodedDocument;
+  readonly document: UprightDocument;
   readonly painting: Painting;
   readonly proof: Proof;
   readonly rounds: number;
   /** One per page. */
   readonly unread: readonly UnreadInk[];
+  /** Values on lines that slope otherwise than their page. */
+  readonly slanting: number;
   readonly covered: readonly CoveredRegion[];
   /** Codes of the input that can still be read. */
   readonly readable: readonly ImageRegion[];
@@ -37,6 +39,10 @@ export function buildReport(parts: ReportParts): Report {
   const reasons = reasonsAgainst(proof);
   reasons.push(...unreadPages(parts.unread, config.gate.max_unread));
   if (parts.readable.length > 0) reasons.push(`${parts.readable.length} of the codes can still be read`);
+  if (document.notLevel.length > 0)
+    reasons.push(`${document.notLevel.length} of the pages slope too much to be turned level`);
+  if (parts.slanting > 0)
+    reasons.push(`${parts.slanting} of the values stand on lines that slope otherwise than their page`);
   if (parts.metadata.length > 0) reasons.push("the encoded output carries metadata");
   const unread = sumUnread(parts.unread);
   const painted = painting.painted();

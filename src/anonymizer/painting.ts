@@ -3,11 +3,12 @@
  *
  * Each region climbs a ladder until it is accepted: the first engine, the same with other seeds, the next simpler
  * engine likewise, a solid box. Patches are always cut from the original page, and a region that is drawn again first
- * gets its original pixels back, so nothing is left of a refused drawing.
+ * gets its original pixels back, so nothing is left of a refused drawing. All boxes are those of level pages.
  */
 import type { Box } from "../documents/geometry.ts";
 import { boxArea, intersectBoxes } from "../documents/geometry.ts";
 import { cropImage, pasteImage, type RasterImage } from "../documents/image.ts";
+import type { LevelFrame } from "../documents/level-frame.ts";
 import { AnonymizerError, isErrorCode, throwIfAborted, withCode } from "../errors.ts";
 import { pastePatch } from "../inpainting/blending.ts";
 import type { Patch, PatchEngine, PatchResult } from "../inpainting/patch.ts";
@@ -18,6 +19,7 @@ import { regionConfidence } from "../verification/confidence.ts";
 import type { GateVerdict } from "../verification/gate.ts";
 import type { PaintedRegion } from "../verification/painted.ts";
 import type { RegionCheck } from "../verification/region-check.ts";
+import { type Canvas, levelCanvas, slopingCanvas } from "./canvas.ts";
 
 export interface Attempt {
   readonly engine: PatchEngine["name"];
@@ -28,6 +30,12 @@ export interface Attempt {
   readonly confidence: number;
   /** Error code when the engine failed. */
   readonly error?: string;
+}
+
+/** Where a page was drawn on or cleared. */
+interface Dirty {
+  readonly page: number;
+  readonly box: Box;
 }
 
 interface Region {
@@ -54,24 +62,50 @@ export interface PaintingOptions {
 const unread: RegionCheck = { similarityToFake: 0, similarityToOriginal: 0, expectedSimilarity: 0 };
 
 export class Painting {
-  readonly originals: readonly RasterImage[];
-  readonly pages: readonly RasterImage[];
+  readonly #canvases: readonly Canvas[];
   readonly #regions = new Map<string, Region>();
   readonly #ladder: readonly PatchEngine[];
   readonly #options: PaintingOptions;
 
-  private constructor(originals: readonly RasterImage[], pages: readonly RasterImage[], options: PaintingOptions) {
-    this.originals = originals;
-    this.pages = pages;
+  private constructor(canvases: readonly Canvas[], options: PaintingOptions) {
+    this.#canvases = canvases;
     this.#options = options;
     const tries = options.engines.flatMap((engine) => Array.from({ length: options.retries + 1 }, () => engine));
     this.#ladder = options.solidFallback ? [...tries, options.solid] : tries;
   }
 
-  static async create(originals: readonly RasterImage[], options: PaintingOptions): Promise<Painting> {
-    const pages: RasterImage[] = [];
-    for (const page of originals) pages.push(await copyPage(page));
-    return new Painting(originals, pages, options);
+  /** `frames` has those of pages whose lines slope. Rejects with ERR_ABORTED. */
+  static async create(
+    pages: readonly RasterImage[],
+    options: PaintingOptions,
+    frames: readonly (LevelFrame | undefined)[] = [],
+    signal?: AbortSignal,
+  ): Promise<Painting> {
+    const canvases: Canvas[] = [];
+    for (const [i, page] of pages.entries()) {
+      const frame = frames[i];
+      canvases.push(frame === undefined ? await levelCanvas(page) : await slopingCanvas(page, frame, signal));
+    }
+    return new Painting(canvases, options);
+  }
+
+  /** Level, before anything was drawn. */
+  get originals(): readonly RasterImage[] {
+    return this.#canvases.map(({ original }) => original);
+  }
+
+  /** As they are now, level: what is read. */
+  get pages(): readonly RasterImage[] {
+    return this.#canvases.map(({ view }) => view);
+  }
+
+  /** As they are to be given out. */
+  get finished(): readonly RasterImage[] {
+    return this.#canvases.map(({ finished }) => finished);
+  }
+
+  get frames(): readonly (LevelFrame | undefined)[] {
+    return this.#canvases.map(({ frame }) => frame);
   }
 
   add(replacements: readonly Replacement[]): void {
@@ -112,9 +146,13 @@ export class Painting {
    */
   async draw(options: { signal?: AbortSignal; onRegion?: () => void } = {}): Promise<Set<string>> {
     const changed = new Set<string>();
+    const dirty: Dirty[] = [];
     for (;;) {
       const next = [...this.#regions.entries()].filter(([, region]) => region.pending);
-      if (next.length === 0) return changed;
+      if (next.length === 0) {
+        await this.#settle(dirty, options.signal);
+        return changed;
+      }
       const [, { rung, replacement }] = next[0]!;
       const engine = this.#ladder[rung]!;
       const batch = next.filter(
@@ -145,7 +183,7 @@ export class Painting {
           if (!this.#climb(region)) throw withCode(result.cause, "ERR_NATIVE", `The ${engine.name} engine failed`);
           continue;
         }
-        this.#paste(id, region, { patch, result, engine: engine.name });
+        dirty.push(...this.#paste(id, region, { patch, result, engine: engine.name }));
         region.pending = false;
         changed.add(id);
         options.onRegion?.();
@@ -196,18 +234,21 @@ export class Painting {
       .map((other) => other.box);
     // The seed comes from the run's, the document and the attempt; never from a running generator.
     const { seed, documentHash } = this.#options;
-    return extractPatch(this.originals[entity.page]!, region.replacement, {
+    return extractPatch(this.#canvases[entity.page]!.original, region.replacement, {
       seed: regionSeed(`${seed} ${documentHash}`, id, region.rung),
       others,
     });
   }
 
-  #paste(id: string, region: Region, drawn: NonNullable<Region["drawn"]>): void {
+  /** Returns what it changed. */
+  #paste(id: string, region: Region, drawn: NonNullable<Region["drawn"]>): Dirty[] {
     const pageIndex = region.replacement.entity.page;
-    const page = this.pages[pageIndex]!;
+    const { drawn: page, original } = this.#canvases[pageIndex]!;
+    const dirty = [{ page: pageIndex, box: maskOnPage(drawn.patch) }];
     if (region.drawn) {
       const old = maskOnPage(region.drawn.patch);
-      pasteImage(page, cropImage(this.originals[pageIndex]!, old), old[0], old[1]);
+      dirty.push({ page: pageIndex, box: old });
+      pasteImage(page, cropImage(original, old), old[0], old[1]);
       for (const [otherId, other] of this.#regions) {
         if (otherId === id || !other.drawn || other.replacement.entity.page !== pageIndex) continue;
         if (touches(maskOnPage(other.drawn.patch), old)) pastePatch(page, other.drawn.patch, other.drawn.result);
@@ -215,6 +256,16 @@ export class Painting {
     }
     region.drawn = drawn;
     pastePatch(page, drawn.patch, drawn.result);
+    return dirty;
+  }
+
+  async #settle(dirty: readonly Dirty[], signal: AbortSignal | undefined): Promise<void> {
+    const painted = this.painted();
+    for (const [index, canvas] of this.#canvases.entries()) {
+      const boxesOf = (places: readonly Dirty[]): Box[] =>
+        places.filter(({ page }) => page === index).map(({ box }) => box);
+      if (boxesOf(dirty).length > 0) await canvas.settle(boxesOf(dirty), boxesOf(painted), signal);
+    }
   }
 }
 
@@ -253,15 +304,3 @@ const codeOf = (error: unknown): string => {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   return isErrorCode(code) ? code : "ERR_NATIVE";
 };
-
-/** Copies a page in parts, so that a very large one doesn't block the event loop. */
-async function copyPage(page: RasterImage): Promise<RasterImage> {
-  const data = new Uint8Array(page.data.length);
-  const step = 4 * 2 ** 20;
-  await new Promise(setImmediate);
-  for (let from = 0; from < data.length; from += step) {
-    data.set(page.data.subarray(from, from + step), from);
-    await new Promise(setImmediate);
-  }
-  return { data, width: page.width, height: page.height };
-}

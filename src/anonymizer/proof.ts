@@ -47,7 +47,7 @@ export interface ProofOptions {
   readonly others?: readonly OcrEngine[];
   /** The input pages as `ocr` alone read them. */
   readonly inputReadings: readonly OcrPage[];
-  /** The input pages, before their image regions were covered. */
+  /** The input pages, before their image regions were covered; not made level. */
   readonly inputPages: readonly RasterImage[];
   /** Image regions that are covered: their boxes may have changed, too. */
   readonly covered: readonly { readonly page: number; readonly box: Box }[];
@@ -141,9 +141,9 @@ export async function prove(
 
   let compared = 0;
   let differing = 0;
-  for (const [index, page] of painting.pages.entries()) {
+  for (const [index, page] of painting.finished.entries()) {
     const boxes = [...painted, ...options.covered].filter((region) => region.page === index).map(({ box }) => box);
-    const check = await checkOutside(options.inputPages[index]!, page, boxes, signal);
+    const check = await checkOutside(options.inputPages[index]!, page, boxes, signal, painting.frames[index]);
     compared += check.compared;
     differing += check.changed;
   }

@@ -4,7 +4,7 @@
  */
 import { dirname } from "node:path";
 import { Anonymizer } from "../anonymizer/anonymizer.ts";
-import { readUpright } from "../anonymizer/orientation.ts";
+import { boxUpright, readUpright } from "../anonymizer/orientation.ts";
 import type { AnonymizeResult } from "../anonymizer/result.ts";
 import type { CustomParts } from "../anonymizer/rooms.ts";
 import type { AnonymizerConfigInput } from "../config/anonymizer-config.ts";
@@ -18,7 +18,6 @@ import type { DecodedDocument } from "../documents/document.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { resolveInside } from "../documents/inside-folder.ts";
 import { limitsFrom } from "../documents/limits.ts";
-import { turnBox } from "../documents/turn.ts";
 import { AnonymizerError, codedError, throwIfAborted } from "../errors.ts";
 import { inParallel } from "../in-parallel.ts";
 import { searchLeaks } from "../verification/leak-search.ts";
@@ -202,8 +201,8 @@ async function scoreReading(
   const upright = document.pages[0]!.image;
   const painted = paintedOf(result).map((region) => ({
     ...region,
-    box: turnBox(region.box, output.pages[0]!.image, document.turns[0]!),
-    textBox: turnBox(region.textBox, output.pages[0]!.image, document.turns[0]!),
+    box: boxUpright(document, region.page, region.box),
+    textBox: boxUpright(document, region.page, region.textBox),
   }));
   const targets = record.regions.flatMap(({ text, entity }, i) =>
     entity !== undefined && types.has(entity) ? [{ id: String(i), text, type: entity }] : [],

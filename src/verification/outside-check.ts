@@ -1,7 +1,8 @@
 /** Counts what changed where nothing may change. */
 import type { Box } from "../documents/geometry.ts";
-import { clipBox, roundOut } from "../documents/geometry.ts";
+import { clipBox, roundOut, type Size } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
+import { boxOnPage, type LevelFrame, rowSpan } from "../documents/level-frame.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
 
 export interface OutsideCheck {
@@ -14,7 +15,8 @@ export interface OutsideCheck {
 const rowsAtOnce = 256;
 
 /**
- * Compares two pages of equal size outside `boxes` (page pixels, what may have changed). Yields to the event loop.
+ * Compares two pages of equal size outside `boxes` (what may have changed; page pixels, or with a `frame` pixels of its
+ * level page). Yields to the event loop.
  * Throws ERR_INVALID_ARGUMENT when the sizes differ.
  */
 export async function checkOutside(
@@ -22,6 +24,7 @@ export async function checkOutside(
   after: RasterImage,
   boxes: readonly Box[],
   signal?: AbortSignal,
+  frame?: LevelFrame,
 ): Promise<OutsideCheck> {
   if (before.width !== after.width || before.height !== after.height) {
     throw codedError(
@@ -29,7 +32,7 @@ export async function checkOutside(
       `The page changed its size from ${before.width}×${before.height} to ${after.width}×${after.height} px`,
     );
   }
-  const allowed = boxes.map((box) => roundOut(clipBox(box, before)));
+  const allowed = boxes.map((box) => (frame === undefined ? levelArea(box, before) : slopingArea(box, frame)));
   let compared = 0;
   let changed = 0;
   for (let y = 0; y < before.height; y++) {
@@ -45,14 +48,34 @@ export async function checkOutside(
   return { compared, changed };
 }
 
-/** The stretches of row `y` that no box covers. */
-function gaps(y: number, boxes: readonly Box[], width: number): [number, number][] {
-  const covering = boxes.filter((b) => b[1] <= y && y < b[3]).sort((a, b) => a[0] - b[0]);
+type Span = readonly [start: number, end: number];
+
+/** Rows of a page, and the stretch of each. */
+interface Area {
+  readonly top: number;
+  readonly bottom: number;
+  span(row: number): Span;
+}
+
+function levelArea(box: Box, page: Size): Area {
+  const [x0, top, x1, bottom] = roundOut(clipBox(box, page));
+  return { top, bottom, span: () => [x0, x1] };
+}
+
+function slopingArea(box: Box, frame: LevelFrame): Area {
+  const [, top, , bottom] = boxOnPage(frame, box);
+  return { top, bottom, span: (row) => rowSpan(frame, box, row) };
+}
+
+/** The stretches of row `y` that no area covers. */
+function gaps(y: number, areas: readonly Area[], width: number): [number, number][] {
+  const here = areas.filter(({ top, bottom }) => top <= y && y < bottom);
+  const covering = here.map((area) => area.span(y)).sort((a, b) => a[0] - b[0]);
   const free: [number, number][] = [];
   let x = 0;
-  for (const box of covering) {
-    if (box[0] > x) free.push([x, box[0]]);
-    x = Math.max(x, box[2]);
+  for (const [start, end] of covering) {
+    if (start > x) free.push([x, start]);
+    x = Math.max(x, end);
   }
   if (x < width) free.push([x, width]);
   return free;

@@ -2,10 +2,14 @@ import { describe, expect, it } from "vitest";
 import { Painting } from "../../src/anonymizer/painting.ts";
 import { drawSamplePage } from "../../src/anonymizer/sample-page.ts";
 import type { Entity } from "../../src/detection/entity.ts";
-import type { Box } from "../../src/documents/geometry.ts";
+import { type Box, boxArea } from "../../src/documents/geometry.ts";
+import { levelFrame } from "../../src/documents/level-frame.ts";
+import { levelImage } from "../../src/documents/level-image.ts";
 import type { Patch, PatchEngine } from "../../src/inpainting/patch.ts";
+import { createSolidEngine } from "../../src/inpainting/solid-engine.ts";
 import type { Replacement } from "../../src/replacement/replacement.ts";
 import { checkOutside } from "../../src/verification/outside-check.ts";
+import { isOneColour } from "../../src/verification/region-check.ts";
 
 const page = drawSamplePage(["Ellen Marlow and Carl Stone", "pay the bill"]);
 
@@ -65,6 +69,45 @@ describe("a painting", () => {
     const boxes = painted.map((region) => region.box);
     expect((await checkOutside(wide, painting.pages[0]!, boxes)).changed).toBe(0);
     expect(painting.originals[0]).toBe(wide);
+  });
+
+  it("on a page whose lines slope changes only turned boxes of it, and shows it level", async () => {
+    const level = drawSamplePage(["Ellen Marlow", "pay the bill"]);
+    // The sample drawn the other way round is the page that lies awry.
+    const awry = await levelImage(level, levelFrame(level, -12));
+    const frame = levelFrame(awry, 12);
+    const [dx, dy] = [(frame.level.width - level.width) / 2, (frame.level.height - level.height) / 2];
+    const moved = ({ entity, fake }: Replacement): Replacement => ({
+      fake,
+      entity: {
+        ...entity,
+        box: [entity.box[0] + dx, entity.box[1] + dy, entity.box[2] + dx, entity.box[3] + dy],
+      },
+    });
+    const settings = { ...options, engines: [filling()], solid: createSolidEngine() };
+    const painting = await Painting.create([awry], settings, [frame]);
+    painting.add([moved(ellen)]);
+    await painting.draw();
+    const [first] = painting.painted();
+    // A neighbour that is found later takes its side of the room the first drawing had.
+    painting.add([moved(replacement("p0-e1", [225, 40, 300, 70], "Carl", "Hugo"))]);
+    for (let rung = 0; rung < 3; rung++) {
+      painting.judge("p0-e0", check, "illegible");
+      painting.redraw("p0-e0");
+    }
+    await painting.draw();
+    const boxes = painting.painted().map(({ box }) => box);
+    expect(boxes[0]).not.toEqual(first!.box);
+    const [finished, view] = [painting.finished[0]!, painting.pages[0]!];
+    expect([finished.width, finished.height]).toEqual([awry.width, awry.height]);
+    expect((await checkOutside(awry, finished, boxes, undefined, frame)).changed).toBe(0);
+    expect(Buffer.compare(view.data, (await levelImage(finished, frame)).data)).toBe(0);
+    // The solid box is one, and turned: black in all of the value's place, and nothing black beyond.
+    expect(isOneColour(view, moved(ellen).entity.box)).toBe(true);
+    let black = 0;
+    for (let i = 0; i < finished.data.length; i += 3) if (finished.data[i] === 0 && awry.data[i]! > 200) black++;
+    expect(black).toBeLessThan(boxArea(boxes[0]!));
+    expect(black).toBeGreaterThan(0.5 * boxArea(boxes[0]!));
   });
 
   it("climbs from engine to engine with a seed of its own each time, down to the solid box, and no further", async () => {

@@ -27,6 +27,10 @@ const uprightRatio = 1.5;
 const minConfidence = 0.5;
 /** Radians. Smaller turns don't matter to who works with boxes. */
 const minTurn = 0.005;
+/** Radians by which a line has to slope otherwise than its page to get a quad of its own: 4°. */
+const strayFrom = 0.07;
+/** Boxes less wide than this many heights say little about the slope of their line. */
+const longEnough = 4;
 
 /** The lines of a whole page. */
 export async function readPage(input: RasterImage, networks: Networks): Promise<OcrLine[]> {
@@ -136,6 +140,8 @@ function meanConfidence(characters: readonly CtcCharacter[]): number {
 /** A word in upright coordinates (`box`) and on the page. */
 interface PlacedWord {
   readonly box: Box;
+  readonly quad: Quad;
+  readonly reading: Reading;
   readonly onPage: OcrWord;
 }
 
@@ -149,7 +155,7 @@ function toWords(reading: Reading, page: Size, angle = 0): PlacedWord[] {
     const bounds = clipBox(quadBounds(quad), page);
     if (boxArea(bounds) === 0) continue;
     const onPage = { text, confidence: Math.min(1, Math.max(0, confidence)), box: bounds };
-    placed.push({ box: quadBounds(turnQuad(quad, -angle)), onPage });
+    placed.push({ box: quadBounds(turnQuad(quad, -angle)), quad, reading, onPage });
   }
   return placed;
 }
@@ -164,10 +170,18 @@ function arrange(readings: readonly Reading[], page: Size): OcrLine[] {
     .filter((group) => group.some((word) => hasLetterOrDigit.test(word.onPage.text)))
     .map((group) => {
       const line = makeLine(group.map((word) => word.onPage));
-      if (angle === 0) return line;
-      const [x0, y0, x1, y1] = uniteBoxes(group.map((word) => word.box));
-      return { ...line, quad: turnQuad([x0, y0, x1, y0, x1, y1, x0, y1], angle) };
+      const own = ownAngle(group, angle);
+      if (own === 0) return line;
+      const [x0, y0, x1, y1] = uniteBoxes(group.map(({ quad }) => quadBounds(turnQuad(quad, -own))));
+      return { ...line, quad: turnQuad([x0, y0, x1, y0, x1, y1, x0, y1], own) };
     });
+}
+
+/** The angle of a line: the page's, unless the line clearly stands otherwise. */
+function ownAngle(words: readonly PlacedWord[], angle: number): number {
+  const [longest] = words.map(({ reading }) => reading.box).sort((a, b) => b.width - a.width);
+  const { width, height, angle: own } = longest!;
+  return width > longEnough * height && Math.abs(own - angle) > strayFrom ? own : angle;
 }
 
 /** The angle of most of the text, long lines counting more; 0 when it hardly differs from level. */
