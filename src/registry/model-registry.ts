@@ -272,20 +272,22 @@ export class ModelRegistry {
     const store = await this.#open();
     const { manifest, reference: found } = await this.#resolve(name, reference, options);
     const problems: string[] = [];
-    const scratch = join(this.#cache.folder, "verify");
-    await mkdir(scratch, { recursive: true });
-    for (const { path, sha256, bytes } of manifest.files) {
-      const target = join(scratch, `${sha256}-${process.pid}`);
-      try {
-        const info = await store.downloadFile(blobKey(sha256), target, { sha256, ...options });
-        if (info.bytes !== bytes) problems.push(`${path}: ${info.bytes} bytes, not ${bytes}`);
-      } catch (error) {
-        const lost = isStoreError(error, "ERR_STORE_NOT_FOUND");
-        if (!lost && !isStoreError(error, "ERR_STORE_DAMAGED")) throw error;
-        problems.push(`${path}: ${lost ? "is missing" : "is damaged"} in the store; ${mendCure}`);
-      } finally {
-        await rm(target, { force: true }).catch(() => undefined);
+    const scratch = await this.#cache.scratch(Math.max(...manifest.files.map((file) => file.bytes)), options.signal);
+    try {
+      for (const { path, sha256, bytes } of manifest.files) {
+        const target = join(scratch.folder, sha256);
+        try {
+          const info = await store.downloadFile(blobKey(sha256), target, { sha256, ...options });
+          if (info.bytes !== bytes) problems.push(`${path}: ${info.bytes} bytes, not ${bytes}`);
+        } catch (error) {
+          const lost = isStoreError(error, "ERR_STORE_NOT_FOUND");
+          if (!lost && !isStoreError(error, "ERR_STORE_DAMAGED")) throw error;
+          problems.push(`${path}: ${lost ? "is missing" : "is damaged"} in the store; ${mendCure}`);
+        }
+        await rm(target, { force: true });
       }
+    } finally {
+      await scratch.release();
     }
     if ((await this.#cache.manifest(found.manifest)) !== undefined) {
       for (const path of await this.#cache.verify(found.manifest, options.signal)) {
