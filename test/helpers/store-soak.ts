@@ -15,7 +15,14 @@ export const whyNoStoreSoak = whyNoS3Server;
 
 const mebi = 1 << 20;
 const partBytes = 5 * mebi;
-const retry: RetryOptions = { baseDelayMs: 1, maxDelayMs: 5, stallMs: 400, attempts: 40, budgetMs: 120_000 };
+const retry: RetryOptions = {
+  baseDelayMs: 1,
+  maxDelayMs: 5,
+  stallMs: 400,
+  serverWorkMs: 400,
+  attempts: 40,
+  budgetMs: 120_000,
+};
 /** Keys that the operations fight over. */
 const keys = ["a", "b/c", "b/d", "large/1", "large/2"];
 const modelFiles = ["config.json", "model.safetensors"];
@@ -60,6 +67,8 @@ export async function workUnderFaults(options: {
     count++;
     return injected;
   };
+  // Longer than `stallMs` in all for a part.
+  proxy.bodyPauseMs = ({ method }) => (method === "PUT" && count < faults && next() < 0.05 ? 10 : 0);
   const store = await openObjectStore("r2://test-bucket/soak", { environment: proxy.environment, retry, partBytes });
   const registry = new ModelRegistry("r2://test-bucket/registry", {
     environment: proxy.environment,
