@@ -18,7 +18,7 @@ import { codedError, throwIfAborted } from "../errors.ts";
 import { type FileLock, lockFile, lockHolderLives } from "../file-lock.ts";
 import { digestFile, writeTextFile } from "../models/files.ts";
 import { sha256Of } from "../sha256.ts";
-import { type ModelManifest, parseManifest } from "./model-manifest.ts";
+import { blobsOf, type ModelManifest, parseManifest } from "./model-manifest.ts";
 
 export interface CacheOptions {
   /** Default: $ANONYMIZER_MODEL_CACHE, or anonymizer-native/models in $XDG_CACHE_HOME or ~/.cache. */
@@ -75,12 +75,13 @@ export class ModelCache {
 
   /**
    * The folder of a version whose lease is held; `references` are the addresses it was found under. What is missing or damaged is fetched by `fetch` (to a path, with this
-   * SHA-256). Rejects with ERR_STORE_LIMIT when it is larger than the cache, and with what `fetch` rejects with.
+   * SHA-256); `present` is told what is not. Rejects with ERR_STORE_LIMIT when it is larger than the cache, and with what `fetch` rejects with.
    */
   async complete(
     manifestText: string,
     references: ReadonlyMap<string, CachedReference>,
     fetch: (file: ModelManifest["files"][number], path: string) => Promise<void>,
+    present: (file: ModelManifest["files"][number]) => void,
     signal?: AbortSignal,
   ): Promise<string> {
     const sha256 = sha256Of(manifestText);
@@ -90,7 +91,10 @@ export class ModelCache {
     await writeTextFile(join(folder, manifestName), manifestText);
     if (!(await this.isComplete(sha256))) {
       const missing: ModelManifest["files"] = [];
-      for (const file of unique(manifest.files)) if (!(await this.#blobIsGood(file, signal))) missing.push(file);
+      for (const file of blobsOf(manifest)) {
+        if (await this.#blobIsGood(file, signal)) present(file);
+        else missing.push(file);
+      }
       const release = await this.#takeRoom(missing, signal);
       try {
         for (const file of missing) await this.#fetchBlob(file, fetch, signal);
@@ -335,7 +339,3 @@ function defaultFolder(): string {
   const caches = process.env["XDG_CACHE_HOME"];
   return join(caches ? caches : join(homedir(), ".cache"), "anonymizer-native", "models");
 }
-
-const unique = (files: ModelManifest["files"]): ModelManifest["files"] => [
-  ...new Map(files.map((file) => [file.sha256, file])).values(),
-];

@@ -19,6 +19,7 @@ import { collectGarbage, type GarbageReport } from "./garbage.ts";
 import { type CachedReference, type CacheOptions, ModelCache } from "./model-cache.ts";
 import {
   blobKey,
+  blobsOf,
   checkName,
   type ModelManifest,
   manifestFile,
@@ -205,7 +206,7 @@ export class ModelRegistry {
     const release = await this.#cache.lease(found.manifest, signal);
     try {
       const tally = new Tally(
-        manifest.files.map(({ sha256, bytes }) => ({ key: sha256, bytes })),
+        blobsOf(manifest).map(({ sha256, bytes }) => ({ key: sha256, bytes })),
         options,
       );
       const folder = await this.#cache.complete(
@@ -215,13 +216,15 @@ export class ModelRegistry {
           [address, found],
           [`${this.address}/${name}@${found.version}`, { ...found, kind: "version" }],
         ]),
-        async ({ sha256 }, path) => {
+        async ({ sha256, bytes }, path) => {
           await store.downloadFile(blobKey(sha256), path, {
             sha256,
             ...request,
-            onProgress: ({ bytes }) => tally.moved(sha256, bytes),
+            onProgress: (moved) => tally.moved(sha256, moved.bytes),
           });
+          tally.finished(sha256, bytes, false);
         },
+        ({ sha256, bytes }) => tally.finished(sha256, bytes, true),
         signal,
       );
       return { name, version: found.version, manifest: found.manifest, folder, stale: false, release };

@@ -5,7 +5,7 @@ import { inParallel } from "../in-parallel.ts";
 import { digestFile } from "../models/files.ts";
 import { type Logger, silentLogger } from "../telemetry/logger.ts";
 import { type FolderProgress, filesOf, Tally } from "./folders.ts";
-import { blobKey, type ModelManifest, manifestFile, tombstoneFile } from "./model-manifest.ts";
+import { blobKey, blobsOf, type ModelManifest, manifestFile, tombstoneFile } from "./model-manifest.ts";
 import type { ObjectStore, RequestOptions } from "./object-store.ts";
 import { StoreLease } from "./store-lease.ts";
 
@@ -82,7 +82,7 @@ class Sender {
   constructor(store: ObjectStore, folder: string, files: Files, options: PushContentOptions) {
     this.#store = store;
     this.#folder = folder;
-    this.#blobs = [...new Map(files.map((file) => [file.sha256, file])).values()];
+    this.#blobs = blobsOf({ files });
     this.#repair = options.repair ?? false;
     this.#tally = new Tally(
       this.#blobs.map(({ sha256, bytes }) => ({ key: sha256, bytes })),

@@ -75,6 +75,9 @@ export class S3Store implements ObjectStore {
   readonly #gate: <T>(work: () => Promise<T>) => Promise<T>;
   readonly #partBytes: number;
   readonly #logger: Logger;
+  /** Memory of parts that were sent, of all uploads: what is freed is collected too late for so large pieces. */
+  readonly #spare: Buffer[] = [];
+  #uploads = 0;
 
   private constructor(
     sdk: Sdk,
@@ -396,14 +399,13 @@ export class S3Store implements ObjectStore {
     const state = join(dirname(path), `.anonymizer-upload-${sha256Of(`${basename(path)}\n${to}`).slice(0, 16)}.jsonl`);
     const lock = await lockFile(`${state}.lock`, { waitMs: 0, ...(signal && { signal }) });
     let journal: TransferJournal<UploadHeader> | undefined;
+    this.#uploads++;
     try {
       journal = await this.#resumeUpload(key, state, { ...file, to }, budget, signal);
       const { uploadId, partBytes, writeId } = journal.header;
       const etags = new Map([...journal.parts.values()].map(({ part, etag }) => [part, etag ?? ""]));
       const parts = partsOf(file.bytes, partBytes);
       let done = parts.filter(({ number }) => etags.has(number)).reduce((sum, part) => sum + part.bytes, 0);
-      // Used again for the next part: what is freed is collected too late for so large pieces.
-      const spare: Buffer[] = [];
       onProgress?.({ key, bytes: done, totalBytes: file.bytes });
       // Of what is sent, not of what stood in the file before: parts are begun, and so hashed, in order.
       const whole = createHash("sha256");
@@ -413,7 +415,7 @@ export class S3Store implements ObjectStore {
         this.#concurrency,
         (part, inner) =>
           this.#gate(async () => {
-            const memory = spare.pop() ?? Buffer.allocUnsafeSlow(Math.min(partBytes, file.bytes));
+            const memory = this.#takeMemory(Math.min(partBytes, file.bytes));
             const body = await inTurn(() => readPart(path, part, { memory, whole }));
             const there = journal!.parts.get(part.number);
             if (there === undefined || there.sha256 !== body.sha256) {
@@ -424,7 +426,7 @@ export class S3Store implements ObjectStore {
               done += part.bytes;
               onProgress?.({ key, bytes: done, totalBytes: file.bytes });
             }
-            spare.push(memory);
+            this.#spare.push(memory);
           }),
         signal,
       );
@@ -443,9 +445,18 @@ export class S3Store implements ObjectStore {
       }
       throw error;
     } finally {
+      if (--this.#uploads === 0) this.#spare.length = 0;
       await journal?.close();
       await lock.release();
     }
+  }
+
+  /** For a part: what others have used, where it is large enough. */
+  #takeMemory(bytes: number): Buffer {
+    const index = this.#spare.findIndex(({ length }) => length >= bytes);
+    // One that is too small makes room for a larger one.
+    const [memory] = this.#spare.splice(Math.max(0, index), 1);
+    return index >= 0 && memory !== undefined ? memory : Buffer.allocUnsafeSlow(bytes);
   }
 
   async #uploadPart(
