@@ -46,7 +46,7 @@ describe.skipIf(whyNoStoreSoak !== undefined)("a bucket", () => {
 
   it.each([
     ["push", [16, 40, "manifest"]],
-    ["pull", [16, 50]],
+    ["pull", [20, 50]],
   ] as const)(
     "goes on with the %s of a model that is killed again and again, within 300 MiB",
     async (way, killAtMib) => {
