@@ -126,10 +126,10 @@ export {
   type FolderReport,
   uploadFolder,
 } from "./registry/folders.ts";
+export type { GarbageReport } from "./registry/garbage.ts";
 export type { CacheOptions } from "./registry/model-cache.ts";
 export { type ModelAddress, parseModelAddress } from "./registry/model-manifest.ts";
 export {
-  type GarbageReport,
   ModelRegistry,
   type ModelVersion,
   type PulledModel,

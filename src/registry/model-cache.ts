@@ -6,6 +6,8 @@
  *   versions/MANIFEST-SHA256/…     the files of a version; `.manifest.json`, and `.complete` once all are there
  *   references/HASH.json           what a name in a store stood for when it was last asked
  *   leases/MANIFEST-SHA256.….lock  who uses a version
+ *   rooms/NAME-BYTES.….lock        who fills a blob or a folder of `verify` up to so many bytes
+ *   verify/NAME/…                  what is only looked at
  */
 import { randomBytes } from "node:crypto";
 import { chmod, copyFile, link, mkdir, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
@@ -13,10 +15,10 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { resolveInside } from "../documents/inside-folder.ts";
 import { codedError, throwIfAborted } from "../errors.ts";
-import { lockFile, lockHolderLives } from "../file-lock.ts";
+import { type FileLock, lockFile, lockHolderLives } from "../file-lock.ts";
 import { digestFile, writeTextFile } from "../models/files.ts";
 import { sha256Of } from "../sha256.ts";
-import { type ModelManifest, parseManifest } from "./model-manifest.ts";
+import { blobsOf, type ModelManifest, parseManifest } from "./model-manifest.ts";
 
 export interface CacheOptions {
   /** Default: $ANONYMIZER_MODEL_CACHE, or anonymizer-native/models in $XDG_CACHE_HOME or ~/.cache. */
@@ -73,12 +75,13 @@ export class ModelCache {
 
   /**
    * The folder of a version whose lease is held; `references` are the addresses it was found under. What is missing or damaged is fetched by `fetch` (to a path, with this
-   * SHA-256). Rejects with ERR_STORE_LIMIT when it is larger than the cache, and with what `fetch` rejects with.
+   * SHA-256); `present` is told what is not. Rejects with ERR_STORE_LIMIT when it is larger than the cache, and with what `fetch` rejects with.
    */
   async complete(
     manifestText: string,
     references: ReadonlyMap<string, CachedReference>,
     fetch: (file: ModelManifest["files"][number], path: string) => Promise<void>,
+    present: (file: ModelManifest["files"][number]) => void,
     signal?: AbortSignal,
   ): Promise<string> {
     const sha256 = sha256Of(manifestText);
@@ -88,13 +91,17 @@ export class ModelCache {
     await writeTextFile(join(folder, manifestName), manifestText);
     if (!(await this.isComplete(sha256))) {
       const missing: ModelManifest["files"] = [];
-      for (const file of unique(manifest.files)) if (!(await this.#blobIsGood(file, signal))) missing.push(file);
-      await this.#makeRoom(
-        missing.reduce((sum, { bytes }) => sum + bytes, 0),
-        signal,
-      );
-      for (const file of missing) await this.#fetchBlob(file, fetch, signal);
-      await this.#locked(signal, () => this.#link(folder, manifest));
+      for (const file of blobsOf(manifest)) {
+        if (await this.#blobIsGood(file, signal)) present(file);
+        else missing.push(file);
+      }
+      const release = await this.#takeRoom(missing, signal);
+      try {
+        for (const file of missing) await this.#fetchBlob(file, fetch, signal);
+        await this.#locked(signal, () => this.#link(folder, manifest));
+      } finally {
+        await release();
+      }
     }
     await this.#touch(sha256);
     for (const [address, reference] of references) {
@@ -143,6 +150,22 @@ export class ModelCache {
     return wrong;
   }
 
+  /** A folder of one's own for up to `bytes`, which goes with `release`. */
+  async scratch(bytes: number, signal?: AbortSignal): Promise<{ folder: string; release: () => Promise<void> }> {
+    return this.#locked(signal, async () => {
+      const name = randomBytes(6).toString("hex");
+      const room = await this.#room(name, bytes);
+      const folder = join(this.folder, "verify", name);
+      await mkdir(folder);
+      await this.#trim();
+      const release = async (): Promise<void> => {
+        await rm(folder, { recursive: true, force: true });
+        await room.release();
+      };
+      return { folder, release };
+    });
+  }
+
   #version = (sha256: string): string => join(this.folder, "versions", sha256);
   #blob = (sha256: string): string => join(this.folder, "blobs", sha256);
   #referencePath = (address: string): string => join(this.folder, "references", `${sha256Of(address)}.json`);
@@ -153,7 +176,7 @@ export class ModelCache {
   }
 
   async #locked<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    for (const inner of ["blobs", "versions", "references", "leases"]) {
+    for (const inner of ["blobs", "versions", "references", "leases", "rooms", "verify"]) {
       await mkdir(join(this.folder, inner), { recursive: true }).catch((cause: unknown) => {
         throw codedError("ERR_OUTPUT", `The cache ${this.folder} can't be made`, { cause });
       });
@@ -207,35 +230,72 @@ export class ModelCache {
     await writeTextFile(join(folder, completeName), JSON.stringify(stamps));
   }
 
-  /** Removes what was not used for longest until `needed` bytes more fit; never what is leased. */
-  async #makeRoom(needed: number, signal: AbortSignal | undefined): Promise<void> {
+  /** Sets room aside for these blobs, until it is given back or this process ends. */
+  async #takeRoom(files: ModelManifest["files"], signal: AbortSignal | undefined): Promise<() => Promise<void>> {
+    const needed = files.reduce((sum, { bytes }) => sum + bytes, 0);
     if (needed > this.#maxBytes) {
       const message = `The model needs ${needed} bytes; the cache ${this.folder} may hold ${this.#maxBytes}`;
       throw codedError("ERR_STORE_LIMIT", message, { details: { needed, maxBytes: this.#maxBytes } });
     }
-    await this.#locked(signal, async () => {
-      if ((await this.#size()) + needed <= this.#maxBytes) return;
-      const leased = await this.#leased();
-      const versions = await this.#versionsByUse();
-      await this.#removeOrphans();
-      for (const sha256 of versions) {
-        if ((await this.#size()) + needed <= this.#maxBytes) return;
-        if (leased.has(sha256)) continue;
-        await rm(this.#version(sha256), { recursive: true, force: true });
-        await this.#removeOrphans();
-      }
+    return this.#locked(signal, async () => {
+      const rooms: FileLock[] = [];
+      for (const { sha256, bytes } of files) rooms.push(await this.#room(sha256, bytes));
+      await this.#trim();
+      return async () => {
+        for (const room of rooms) await room.release();
+      };
     });
   }
 
-  async #size(): Promise<number> {
-    let total = 0;
-    for (const name of await readdir(join(this.folder, "blobs"))) {
-      total += await stat(join(this.folder, "blobs", name)).then(
-        (info) => info.size,
-        () => 0,
-      );
+  #room(name: string, bytes: number): Promise<FileLock> {
+    return lockFile(join(this.folder, "rooms", `${name}-${bytes}.${randomBytes(6).toString("hex")}.lock`));
+  }
+
+  /** Removes what was not used for longest until the rest fits; never what is leased. */
+  async #trim(): Promise<void> {
+    const rooms = await this.#rooms();
+    await this.#sweepScratch(rooms);
+    if ((await this.#size(rooms)) <= this.#maxBytes) return;
+    const leased = await this.#leased();
+    const versions = await this.#versionsByUse();
+    await this.#removeOrphans();
+    for (const sha256 of versions) {
+      if ((await this.#size(rooms)) <= this.#maxBytes) return;
+      if (leased.has(sha256)) continue;
+      await rm(this.#version(sha256), { recursive: true, force: true });
+      await this.#removeOrphans();
     }
-    return total;
+  }
+
+  /** What living processes have set aside: name → bytes. */
+  async #rooms(): Promise<Map<string, number>> {
+    const rooms = new Map<string, number>();
+    for (const file of await readdir(join(this.folder, "rooms"))) {
+      const [, name, bytes] = /^([0-9a-f]+)-(\d+)\./.exec(file) ?? [];
+      const path = join(this.folder, "rooms", file);
+      if (!(await lockHolderLives(await readFile(path, "utf8").catch(() => "")))) await rm(path, { force: true });
+      else if (name !== undefined) rooms.set(name, Number(bytes));
+    }
+    return rooms;
+  }
+
+  /** Removes what killed processes have left. */
+  async #sweepScratch(rooms: ReadonlyMap<string, number>): Promise<void> {
+    for (const name of await readdir(join(this.folder, "verify"))) {
+      if (!rooms.has(name)) await rm(join(this.folder, "verify", name), { recursive: true, force: true });
+    }
+  }
+
+  /** What blobs take, and will take once all rooms are filled. */
+  async #size(rooms: ReadonlyMap<string, number>): Promise<number> {
+    const held = new Map(rooms);
+    for (const file of await readdir(join(this.folder, "blobs"))) {
+      // With what has arrived of it so far.
+      const name = file.split(".")[0]!;
+      const info = await stat(join(this.folder, "blobs", file)).catch(() => undefined);
+      held.set(name, Math.max(held.get(name) ?? 0, info?.size ?? 0));
+    }
+    return [...held.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
   async #leased(): Promise<Set<string>> {
@@ -279,7 +339,3 @@ function defaultFolder(): string {
   const caches = process.env["XDG_CACHE_HOME"];
   return join(caches ? caches : join(homedir(), ".cache"), "anonymizer-native", "models");
 }
-
-const unique = (files: ModelManifest["files"]): ModelManifest["files"] => [
-  ...new Map(files.map((file) => [file.sha256, file])).values(),
-];

@@ -39,6 +39,10 @@ export const manifestFile = "manifest.json";
 export const tombstoneFile = "deleted.json";
 
 export const blobKey = (sha256: string): string => `blobs/sha256/${sha256.slice(0, 2)}/${sha256}`;
+/** The files of a version, each content once. */
+export const blobsOf = ({ files }: Pick<ModelManifest, "files">): ModelManifest["files"] => [
+  ...new Map(files.map((file) => [file.sha256, file])).values(),
+];
 export const versionKey = (name: string, version: string): string => `models/${name}/${version}`;
 export const refKey = (name: string, tag: string): string => `refs/${name}/${tag}.json`;
 

@@ -5,6 +5,7 @@
  *   models/NAME/VERSION/manifest.json  what the version consists of: written once, and the version exists
  *   models/NAME/VERSION/FILE           copies made within the store, for programs that know nothing of blobs
  *   refs/NAME/TAG.json                 where a tag points; moved only from where it was seen
+ *   leases/…                           pushes and garbage collections under way (store-lease.ts)
  */
 import { constants, copyFile, mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -13,24 +14,27 @@ import { inParallel } from "../in-parallel.ts";
 import { digestFile, writeFolder } from "../models/files.ts";
 import { sha256Of } from "../sha256.ts";
 import { type Logger, silentLogger } from "../telemetry/logger.ts";
-import { type FolderProgress, filesOf, Tally } from "./folders.ts";
+import { type FolderProgress, Tally } from "./folders.ts";
+import { collectGarbage, type GarbageReport } from "./garbage.ts";
 import { type CachedReference, type CacheOptions, ModelCache } from "./model-cache.ts";
 import {
   blobKey,
+  blobsOf,
   checkName,
   type ModelManifest,
   manifestFile,
   parseManifest,
   parseModelAddress,
-  parseRef,
   refKey,
   tombstoneFile,
   versionKey,
 } from "./model-manifest.ts";
 import type { ObjectStore, RequestOptions, StoreOptions } from "./object-store.ts";
 import { openObjectStore } from "./open-store.ts";
+import { manifestFilesOf, pushContent } from "./push-content.ts";
 import { isStoreError } from "./s3-errors.ts";
 import { parseStoreAddress } from "./store-address.ts";
+import { type FoundVersion, noVersion, readManifest, readManifests, readTag, readTags } from "./versions.ts";
 
 export interface RegistryOptions extends StoreOptions {
   readonly cache?: CacheOptions;
@@ -41,10 +45,12 @@ export interface RegistryOptions extends StoreOptions {
 export interface PushOptions extends RequestOptions {
   readonly name: string;
   readonly version: string;
-  /** Tags to move to it; default ["latest"]. */
+  /** Tags to move to it; default ["latest"], with `repair` none. */
   readonly tags?: readonly string[];
   /** Whether `models/NAME/VERSION/FILE` is written beside the blobs; default true. */
   readonly copies?: boolean;
+  /** Sends every file again, whatever the store says it has: mends damaged content. Default false. */
+  readonly repair?: boolean;
   readonly onProgress?: (progress: FolderProgress) => void;
 }
 
@@ -88,20 +94,8 @@ export interface VerifiedModel {
   readonly problems: readonly string[];
 }
 
-export interface GarbageReport {
-  readonly blobs: number;
-  readonly bytes: number;
-  /** False for a dry run. */
-  readonly removed: boolean;
-}
-
-interface Resolved {
-  readonly reference: CachedReference;
-  readonly text: string;
-  readonly manifest: ModelManifest;
-}
-
 const dayMs = 24 * 3600 * 1000;
+const mendCure = "push the same files again with `npx anonymizer models push --repair`";
 
 /**
  * Pushes, pulls and keeps versions of models. Calls reject with the errors of `ObjectStore`, and ERR_STORE_ADDRESS (a
@@ -128,79 +122,51 @@ export class ModelRegistry {
    * on. The same content under the same version is no error; other content is (ERR_MODEL_VERSION).
    */
   async push(folder: string, options: PushOptions): Promise<PushedModel> {
-    const { name, version, tags = ["latest"], copies = true, signal } = options;
+    const { name, version, copies = true, repair = false, signal } = options;
+    const { tags = repair ? [] : ["latest"] } = options;
     const request = { ...(signal && { signal }) };
     checkName("model", name);
     checkName("version", version);
     for (const tag of tags) checkName("tag", tag);
     const store = await this.#open();
     await this.#refuseTaken(store, name, version, request);
-    const files: ModelManifest["files"] = [];
-    for (const path of await filesOf(folder)) {
-      const { sha256, bytes } = await digestFile(join(folder, path), signal);
-      files.push({ path, sha256, bytes });
-    }
-    if (files.length === 0)
-      throw codedError("ERR_STORE_NOT_FOUND", `${folder} holds no files`, { cure: "Check the path." });
-    if (files.some(({ path }) => path === manifestFile || path === tombstoneFile)) {
-      throw codedError(
-        "ERR_INVALID_ARGUMENT",
-        `${folder} holds ${manifestFile} or ${tombstoneFile}, names of the registry`,
-      );
-    }
-    const existing = await this.#readManifest(store, name, version, request);
+    const files = await manifestFilesOf(folder, signal);
+    const existing = await readManifest(store, name, version, request);
     if (existing !== undefined && !sameFiles(existing.manifest.files, files)) throw taken(name, version);
-
-    const blobs = [...new Map(files.map((file) => [file.sha256, file])).values()];
-    const tally = new Tally(
-      blobs.map(({ sha256, bytes }) => ({ key: sha256, bytes })),
-      options,
+    const { made, uploadedBytes } = await pushContent(
+      store,
+      folder,
+      files,
+      { ...options, logger: this.#logger },
+      async () => existing ?? (await this.#writeManifest(store, name, version, files, request)),
     );
-    let uploadedBytes = 0;
-    const upload = (file: ModelManifest["files"][number], inner: AbortSignal): Promise<unknown> =>
-      store
-        .uploadFile(blobKey(file.sha256), join(folder, file.path), {
-          sha256: file.sha256,
-          signal: inner,
-          onProgress: ({ bytes }) => tally.moved(file.sha256, bytes),
-        })
-        .then(() => {
-          uploadedBytes += file.bytes;
-        });
-    const send = async (file: ModelManifest["files"][number], inner: AbortSignal): Promise<void> => {
-      const there = await store.head(blobKey(file.sha256), { signal: inner });
-      const skip = there?.bytes === file.bytes && there.sha256 === file.sha256;
-      if (!skip) await upload(file, inner);
-      tally.finished(file.sha256, file.bytes, skip);
-    };
-    await inParallel(blobs, 4, send, signal);
-
-    const text = `${JSON.stringify({ format: 1, name, version, created: new Date().toISOString(), files }, null, 2)}\n`;
-    const made = existing ?? (await this.#writeManifest(store, name, version, text, files, request));
-    // Blobs that were found there may have been collected as garbage before the manifest named them.
-    await inParallel(
-      blobs,
-      4,
-      async (file, inner) => {
-        if ((await store.head(blobKey(file.sha256), { signal: inner })) === undefined) await upload(file, inner);
-      },
-      signal,
-    );
-    if (copies) {
-      await inParallel(
-        files,
-        4,
-        async (file, inner) => {
-          const key = `${versionKey(name, version)}/${file.path}`;
-          const there = await store.head(key, { signal: inner });
-          if (there?.sha256 !== file.sha256) await store.copy(blobKey(file.sha256), key, { signal: inner });
-        },
-        signal,
-      );
-    }
+    if (copies) await this.#copyFiles(store, made.manifest, repair, signal);
     for (const tag of tags) await this.tag(name, version, tag, request);
     this.#logger.info({ name, version, manifest: made.reference.manifest }, "model pushed");
     return { ...summary(made, tags), uploadedBytes };
+  }
+
+  /**
+   * Does what a push that was cut off after its manifest has left undone: the copies, and the tags that are missing or
+   * point to a version made earlier; a tag that was moved on since stays. Rejects with ERR_STORE_NOT_FOUND.
+   */
+  async finish(
+    name: string,
+    version: string,
+    options: RequestOptions & Pick<PushOptions, "tags" | "copies"> = {},
+  ): Promise<void> {
+    const { tags = ["latest"], copies = true, ...request } = options;
+    const store = await this.#open();
+    const made = await readManifest(store, name, version, request);
+    if (made === undefined) throw noVersion(this.address, name, version);
+    if (copies) await this.#copyFiles(store, made.manifest, false, request.signal);
+    for (const tag of tags) {
+      const now = await readTag(store, name, tag, request);
+      const there = now && (await readManifest(store, name, now.version, request));
+      if (there === undefined || there.manifest.created < made.manifest.created) {
+        await this.tag(name, version, tag, { ...request, expect: now?.version ?? null });
+      }
+    }
   }
 
   /**
@@ -223,7 +189,7 @@ export class ModelRegistry {
         cure: "Pull it once with a network.",
       });
     }
-    let resolved: Resolved;
+    let resolved: FoundVersion;
     try {
       resolved = await this.#resolve(name, reference, request);
     } catch (error) {
@@ -240,7 +206,7 @@ export class ModelRegistry {
     const release = await this.#cache.lease(found.manifest, signal);
     try {
       const tally = new Tally(
-        manifest.files.map(({ sha256, bytes }) => ({ key: sha256, bytes })),
+        blobsOf(manifest).map(({ sha256, bytes }) => ({ key: sha256, bytes })),
         options,
       );
       const folder = await this.#cache.complete(
@@ -250,13 +216,15 @@ export class ModelRegistry {
           [address, found],
           [`${this.address}/${name}@${found.version}`, { ...found, kind: "version" }],
         ]),
-        async ({ sha256 }, path) => {
+        async ({ sha256, bytes }, path) => {
           await store.downloadFile(blobKey(sha256), path, {
             sha256,
             ...request,
-            onProgress: ({ bytes }) => tally.moved(sha256, bytes),
+            onProgress: (moved) => tally.moved(sha256, moved.bytes),
           });
+          tally.finished(sha256, bytes, false);
         },
+        ({ sha256, bytes }) => tally.finished(sha256, bytes, true),
         signal,
       );
       return { name, version: found.version, manifest: found.manifest, folder, stale: false, release };
@@ -293,16 +261,9 @@ export class ModelRegistry {
   async list(name?: string, options: RequestOptions = {}): Promise<ModelVersion[]> {
     if (name !== undefined) checkName("model", name);
     const store = await this.#open();
-    const tags = new Map<string, string[]>();
-    for await (const { key } of store.list(name === undefined ? "refs/" : `refs/${name}/`, options)) {
-      const [, model, file] = /^refs\/([^/]+)\/([^/]+)\.json$/.exec(key) ?? [];
-      if (model === undefined || file === undefined) continue;
-      const { data } = await store.read(key, options);
-      const place = `${model}@${parseRef(data.toString(), key).version}`;
-      tags.set(place, [...(tags.get(place) ?? []), file]);
-    }
+    const tags = await readTags(store, name, options);
     const versions: ModelVersion[] = [];
-    for await (const found of this.#manifests(store, name, options)) {
+    for await (const found of readManifests(store, name, options)) {
       const { name: model, version } = found.manifest;
       versions.push(summary(found, tags.get(`${model}@${version}`) ?? []));
     }
@@ -314,20 +275,22 @@ export class ModelRegistry {
     const store = await this.#open();
     const { manifest, reference: found } = await this.#resolve(name, reference, options);
     const problems: string[] = [];
-    const scratch = join(this.#cache.folder, "verify");
-    await mkdir(scratch, { recursive: true });
-    for (const { path, sha256, bytes } of manifest.files) {
-      const target = join(scratch, `${sha256}-${process.pid}`);
-      try {
-        const info = await store.downloadFile(blobKey(sha256), target, { sha256, ...options });
-        if (info.bytes !== bytes) problems.push(`${path}: ${info.bytes} bytes, not ${bytes}`);
-      } catch (error) {
-        const lost = isStoreError(error, "ERR_STORE_NOT_FOUND");
-        if (!lost && !isStoreError(error, "ERR_STORE_DAMAGED")) throw error;
-        problems.push(`${path}: ${lost ? "is missing" : "is damaged"} in the store`);
-      } finally {
-        await rm(target, { force: true }).catch(() => undefined);
+    const scratch = await this.#cache.scratch(Math.max(...manifest.files.map((file) => file.bytes)), options.signal);
+    try {
+      for (const { path, sha256, bytes } of manifest.files) {
+        const target = join(scratch.folder, sha256);
+        try {
+          const info = await store.downloadFile(blobKey(sha256), target, { sha256, ...options });
+          if (info.bytes !== bytes) problems.push(`${path}: ${info.bytes} bytes, not ${bytes}`);
+        } catch (error) {
+          const lost = isStoreError(error, "ERR_STORE_NOT_FOUND");
+          if (!lost && !isStoreError(error, "ERR_STORE_DAMAGED")) throw error;
+          problems.push(`${path}: ${lost ? "is missing" : "is damaged"} in the store; ${mendCure}`);
+        }
+        await rm(target, { force: true });
       }
+    } finally {
+      await scratch.release();
     }
     if ((await this.#cache.manifest(found.manifest)) !== undefined) {
       for (const path of await this.#cache.verify(found.manifest, options.signal)) {
@@ -353,22 +316,20 @@ export class ModelRegistry {
     checkName("version", version);
     checkName("tag", tag);
     const store = await this.#open();
-    const target = await this.#readManifest(store, name, version, request);
+    const target = await readManifest(store, name, version, request);
     if (target === undefined) throw noVersion(this.address, name, version);
-    if (tag === version || (await this.#readManifest(store, name, tag, request)) !== undefined) {
+    if (tag === version || (await readManifest(store, name, tag, request)) !== undefined) {
       throw codedError("ERR_MODEL_VERSION", `${name} has a version ${tag}; a tag can't be named as a version is`);
     }
-    const key = refKey(name, tag);
-    const now = await readIfThere(store, key, request);
-    const points = now && parseRef(now.data.toString(), key).version;
-    if (expect !== undefined && (points ?? null) !== expect) {
+    const now = await readTag(store, name, tag, request);
+    if (expect !== undefined && (now?.version ?? null) !== expect) {
       throw codedError(
         "ERR_STORE_CONFLICT",
-        `${name}@${tag} points to ${points ?? "nothing"}, not ${expect ?? "nothing"}`,
+        `${name}@${tag} points to ${now?.version ?? "nothing"}, not ${expect ?? "nothing"}`,
       );
     }
-    if (points === version) return;
-    await store.write(key, `${JSON.stringify({ version, manifest: target.reference.manifest })}\n`, {
+    if (now?.version === version) return;
+    await store.write(refKey(name, tag), `${JSON.stringify({ version, manifest: target.reference.manifest })}\n`, {
       ...request,
       condition: now === undefined ? "absent" : { etag: now.info.etag },
     });
@@ -376,53 +337,42 @@ export class ModelRegistry {
 
   /**
    * Deletes a version; its name is never given again. Content that no other version has goes with the next
-   * `collectGarbage`. Rejects with ERR_MODEL_VERSION while tags point to it.
+   * `collectGarbage`. A delete that was cut off goes on. Rejects with ERR_MODEL_VERSION while tags point to it.
    */
   async delete(name: string, version: string, options: RequestOptions = {}): Promise<void> {
     checkName("model", name);
     checkName("version", version);
     const store = await this.#open();
-    const listed = (await this.list(name, options)).find((one) => one.version === version);
-    if (listed === undefined) throw noVersion(this.address, name, version);
-    if (listed.tags.length > 0) {
-      throw codedError("ERR_MODEL_VERSION", `${name}@${version} is what ${listed.tags.join(", ")} points to`, {
-        cure: "Point the tag to another version first: `npx anonymizer models tag`.",
-      });
-    }
     const folder = versionKey(name, version);
-    await store.write(
-      `${folder}/${tombstoneFile}`,
-      `${JSON.stringify({ deleted: new Date().toISOString() })}\n`,
-      options,
-    );
-    // The manifest first: from then on there is no version, whatever of it is left.
-    await store.delete(`${folder}/${manifestFile}`, options);
+    const tombstone = `${folder}/${tombstoneFile}`;
+    if ((await readManifest(store, name, version, options)) !== undefined) {
+      const tags = (await readTags(store, name, options)).get(`${name}@${version}`) ?? [];
+      if (tags.length > 0) {
+        throw codedError("ERR_MODEL_VERSION", `${name}@${version} is what ${tags.join(", ")} points to`, {
+          cure: "Point the tag to another version first: `npx anonymizer models tag`.",
+        });
+      }
+      await store.write(tombstone, `${JSON.stringify({ deleted: new Date().toISOString() })}\n`, options);
+      // The manifest first: from then on there is no version, whatever of it is left.
+      await store.delete(`${folder}/${manifestFile}`, options);
+    } else if ((await store.head(tombstone, options)) === undefined) {
+      throw noVersion(this.address, name, version);
+    }
     for await (const { key } of store.list(`${folder}/`, options)) {
-      if (key !== `${folder}/${tombstoneFile}`) await store.delete(key, options);
+      if (key !== tombstone) await store.delete(key, options);
     }
   }
 
   /**
-   * Deletes blobs that no version names and that are older than `graceMs` (default one day): younger ones may belong to
-   * a push under way.
+   * Deletes blobs that no version names and that are older than `graceMs` (default one day): with younger ones a push
+   * that was cut off may go on. Also what a delete that was cut off has left. A push under way loses nothing, whatever
+   * `graceMs` is; one that begins meanwhile waits.
    */
   async collectGarbage(
     options: RequestOptions & { readonly graceMs?: number; readonly dryRun?: boolean } = {},
   ): Promise<GarbageReport> {
     const { graceMs = dayMs, dryRun = false, ...request } = options;
-    const store = await this.#open();
-    const old: { key: string; bytes: number }[] = [];
-    for await (const { key, bytes, modified } of store.list("blobs/", request)) {
-      if (Date.now() - modified.getTime() >= graceMs) old.push({ key, bytes });
-    }
-    // After the blobs: a version that came meanwhile is seen.
-    const needed = new Set<string>();
-    for await (const { manifest } of this.#manifests(store, undefined, request)) {
-      for (const { sha256 } of manifest.files) needed.add(blobKey(sha256));
-    }
-    const garbage = old.filter(({ key }) => !needed.has(key));
-    if (!dryRun) await inParallel(garbage, 4, ({ key }, signal) => store.delete(key, { signal }), request.signal);
-    return { blobs: garbage.length, bytes: garbage.reduce((sum, { bytes }) => sum + bytes, 0), removed: !dryRun };
+    return collectGarbage(await this.#open(), { graceMs, dryRun, ...request });
   }
 
   async close(): Promise<void> {
@@ -453,51 +403,42 @@ export class ModelRegistry {
     return undefined;
   }
 
-  async #resolve(name: string, reference: string, request: RequestOptions): Promise<Resolved> {
+  async #resolve(name: string, reference: string, request: RequestOptions): Promise<FoundVersion> {
     checkName("model", name);
     checkName("version", reference);
     const store = await this.#open();
-    const direct = await this.#readManifest(store, name, reference, request);
+    const direct = await readManifest(store, name, reference, request);
     if (direct !== undefined) return direct;
-    const key = refKey(name, reference);
-    const ref = await readIfThere(store, key, request);
-    if (ref === undefined) throw noVersion(this.address, name, reference);
-    const { version, manifest } = parseRef(ref.data.toString(), key);
-    const found = await this.#readManifest(store, name, version, request);
-    if (found === undefined) throw noVersion(this.address, name, version);
-    if (found.reference.manifest !== manifest) {
+    const tag = await readTag(store, name, reference, request);
+    if (tag === undefined) throw noVersion(this.address, name, reference);
+    const found = await readManifest(store, name, tag.version, request);
+    if (found === undefined) throw noVersion(this.address, name, tag.version);
+    if (found.reference.manifest !== tag.manifest) {
       throw codedError(
         "ERR_STORE_DAMAGED",
-        `${name}@${version} is not the version that the tag ${reference} was set to`,
+        `${name}@${tag.version} is not the version that the tag ${reference} was set to`,
       );
     }
     return { ...found, reference: { ...found.reference, kind: "tag" } };
   }
 
-  async #readManifest(
+  /** `again`: also those that are there. */
+  async #copyFiles(
     store: ObjectStore,
-    name: string,
-    version: string,
-    request: RequestOptions,
-  ): Promise<Resolved | undefined> {
-    const key = `${versionKey(name, version)}/${manifestFile}`;
-    const got = await readIfThere(store, key, request);
-    if (got === undefined) return undefined;
-    const text = got.data.toString();
-    const manifest = parseManifest(text, `${this.address}/${key}`);
-    if (manifest.name !== name || manifest.version !== version) {
-      throw codedError("ERR_STORE_DAMAGED", `${this.address}/${key} is the manifest of another version`);
-    }
-    return { manifest, text, reference: { kind: "version", version, manifest: sha256Of(text) } };
-  }
-
-  async *#manifests(store: ObjectStore, name: string | undefined, request: RequestOptions): AsyncGenerator<Resolved> {
-    for await (const { key } of store.list(name === undefined ? "models/" : `models/${name}/`, request)) {
-      const [, model, version] = /^models\/([^/]+)\/([^/]+)\/manifest\.json$/.exec(key) ?? [];
-      if (model === undefined || version === undefined) continue;
-      const found = await this.#readManifest(store, model, version, request);
-      if (found !== undefined) yield found;
-    }
+    { name, version, files }: ModelManifest,
+    again: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    await inParallel(
+      files,
+      4,
+      async ({ path, sha256 }, inner) => {
+        const key = `${versionKey(name, version)}/${path}`;
+        const there = again ? undefined : await store.head(key, { signal: inner });
+        if (there?.sha256 !== sha256) await store.copy(blobKey(sha256), key, { signal: inner });
+      },
+      signal,
+    );
   }
 
   async #refuseTaken(store: ObjectStore, name: string, version: string, request: RequestOptions): Promise<void> {
@@ -513,16 +454,16 @@ export class ModelRegistry {
     store: ObjectStore,
     name: string,
     version: string,
-    text: string,
     files: ModelManifest["files"],
     request: RequestOptions,
-  ): Promise<Resolved> {
+  ): Promise<FoundVersion> {
     const key = `${versionKey(name, version)}/${manifestFile}`;
+    const text = `${JSON.stringify({ format: 1, name, version, created: new Date().toISOString(), files }, null, 2)}\n`;
     try {
       await store.write(key, text, { ...request, condition: "absent" });
     } catch (error) {
       if (!isStoreError(error, "ERR_STORE_CONFLICT")) throw error;
-      const first = await this.#readManifest(store, name, version, request);
+      const first = await readManifest(store, name, version, request);
       if (first === undefined || !sameFiles(first.manifest.files, files)) throw taken(name, version);
       return first;
     }
@@ -542,26 +483,14 @@ export async function pullModel(address: string, options: RegistryOptions & Pull
   }
 }
 
-async function readIfThere(store: ObjectStore, key: string, request: RequestOptions) {
-  try {
-    return await store.read(key, request);
-  } catch (error) {
-    if (isStoreError(error, "ERR_STORE_NOT_FOUND")) return undefined;
-    throw error;
-  }
-}
-
 const taken = (name: string, version: string): AnonymizerError =>
   codedError("ERR_MODEL_VERSION", `${name}@${version} exists with other content`);
-
-const noVersion = (address: string, name: string, version: string): AnonymizerError =>
-  codedError("ERR_STORE_NOT_FOUND", `${address} has no ${name}@${version}`);
 
 const sameFiles = (a: ModelManifest["files"], b: ModelManifest["files"]): boolean =>
   JSON.stringify(a.map(({ path, sha256 }) => [path, sha256]).sort()) ===
   JSON.stringify(b.map(({ path, sha256 }) => [path, sha256]).sort());
 
-const summary = ({ manifest, reference }: Omit<Resolved, "text">, tags: readonly string[]): ModelVersion => ({
+const summary = ({ manifest, reference }: Omit<FoundVersion, "text">, tags: readonly string[]): ModelVersion => ({
   name: manifest.name,
   version: manifest.version,
   created: manifest.created,

@@ -31,7 +31,7 @@ export interface WriteOptions extends RequestOptions {
 
 export interface UploadOptions extends WriteOptions {
   readonly onProgress?: (progress: TransferProgress) => void;
-  /** Hex SHA-256, where it is known already; else the file is read once more. */
+  /** Hex SHA-256, where it is known already, else the file is read once more; other content is ERR_STORE_CHANGED. */
   readonly sha256?: string;
 }
 
@@ -50,8 +50,10 @@ export interface RetryOptions {
   readonly baseDelayMs?: number;
   /** Default 20,000. */
   readonly maxDelayMs?: number;
-  /** A request in which nothing moves for so long is given up and tried again; default 30,000. */
+  /** A request in which nothing moves, in either direction, for so long is given up and tried again; default 30,000. */
   readonly stallMs?: number;
+  /** The same for requests that are silent while the server works (joining parts, copying); default 600,000. */
+  readonly serverWorkMs?: number;
 }
 
 export interface StoreOptions {

@@ -18,7 +18,8 @@ export interface Attempt {
   readonly number: number;
   /** Fires when the caller aborts, or when nothing was reported by `moved` for too long. */
   readonly signal: AbortSignal;
-  moved(): void;
+  /** Something moved; `leastMs`: what comes next may take so long, if that is more than usual. */
+  moved(leastMs?: number): void;
 }
 
 /** The waits of one call, all its requests together. */
@@ -44,24 +45,39 @@ export class RetryBudget {
   async run<T>(
     work: (attempt: Attempt) => Promise<T>,
     judge: (error: unknown, stalled: boolean) => Verdict,
-    { signal, onRetry }: { signal?: AbortSignal; onRetry?: (verdict: Verdict, number: number, waitMs: number) => void },
+    {
+      signal,
+      onRetry,
+      stallMs = this.#stallMs,
+    }: {
+      signal?: AbortSignal;
+      onRetry?: (verdict: Verdict, number: number, waitMs: number) => void;
+      /** In place of that of the options. */
+      stallMs?: number;
+    },
   ): Promise<T> {
     for (let number = 1; ; number++) {
       throwIfAborted(signal);
       const stall = new AbortController();
-      let timer = setTimeout(() => stall.abort(), this.#stallMs);
-      const moved = (): void => {
+      let timer: NodeJS.Timeout | undefined;
+      let over = false;
+      const moved = (leastMs = 0): void => {
         clearTimeout(timer);
-        timer = setTimeout(() => stall.abort(), this.#stallMs);
+        if (!over) timer = setTimeout(() => stall.abort(), Math.max(stallMs, leastMs));
       };
+      moved();
       const onAbort = (): void => stall.abort();
       signal?.addEventListener("abort", onAbort, { once: true });
       try {
         return await work({ number, signal: stall.signal, moved });
       } catch (error) {
         throwIfAborted(signal);
+        const stalled = stall.signal.aborted;
+        over = true;
+        // A request that was answered before its body had gone would go on sending.
+        stall.abort();
         if (error instanceof AnonymizerError) throw error;
-        const verdict = judge(error, stall.signal.aborted);
+        const verdict = judge(error, stalled);
         if (!verdict.again || number >= Math.min(this.attempts, verdict.attempts ?? this.attempts)) throw verdict.error;
         // Full jitter: many clients that failed together don't come back together.
         const drawn = Math.random() * Math.min(this.#maxMs, this.#baseMs * 2 ** (number - 1));
@@ -71,6 +87,7 @@ export class RetryBudget {
         onRetry?.(verdict, number, wait);
         await sleep(wait, undefined, signal ? { signal } : {}).catch(() => throwIfAborted(signal));
       } finally {
+        over = true;
         clearTimeout(timer);
         signal?.removeEventListener("abort", onAbort);
       }

@@ -4,7 +4,7 @@ import { open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import type { GetObjectCommandOutput, HeadObjectCommandOutput, S3Client } from "@aws-sdk/client-s3";
-import type { BuildMiddleware } from "@smithy/types";
+import type { BuildMiddleware, DeserializeMiddleware, MiddlewareStack } from "@smithy/types";
 import { codedError, systemCode } from "../errors.ts";
 import { lockFile } from "../file-lock.ts";
 import { createGate, inParallel } from "../in-parallel.ts";
@@ -21,6 +21,7 @@ import type {
   UploadOptions,
   WriteOptions,
 } from "./object-store.ts";
+import { bodyOf, type Part, type PartContent, partsOf, readPart } from "./parts.ts";
 import { type Attempt, RetryBudget } from "./retry.ts";
 import { DamagedArrival, isStoreError, judgeS3Error } from "./s3-errors.ts";
 import type { StoreAddress } from "./store-address.ts";
@@ -40,6 +41,8 @@ const maxObjectBytes = 5 * 1024 ** 4;
 const maxCopyBytes = 5 * 1024 ** 3;
 const copyPartBytes = 1024 ** 3;
 const readMaxBytes = 16 * mebi;
+/** They answer when all is done, and send nothing until then. */
+const serverWorks = new Set(["CompleteMultipartUpload", "CopyObject", "UploadPartCopy"]);
 const hashKey = "sha256";
 /** Tells a write that succeeded while its answer was lost from somebody else's. */
 const writeIdKey = "write-id";
@@ -48,7 +51,6 @@ interface UploadHeader {
   readonly uploadId: string;
   readonly to: string;
   readonly bytes: number;
-  readonly modifiedMs: number;
   readonly sha256: string;
   readonly partBytes: number;
   readonly writeId: string;
@@ -59,13 +61,6 @@ interface DownloadHeader {
   readonly etag: string;
   readonly bytes: number;
   readonly partBytes: number;
-}
-
-interface Part {
-  /** From 1. */
-  readonly number: number;
-  readonly start: number;
-  readonly bytes: number;
 }
 
 export class S3Store implements ObjectStore {
@@ -80,6 +75,9 @@ export class S3Store implements ObjectStore {
   readonly #gate: <T>(work: () => Promise<T>) => Promise<T>;
   readonly #partBytes: number;
   readonly #logger: Logger;
+  /** Memory of parts that were sent, of all uploads: what is freed is collected too late for so large pieces. */
+  readonly #spare: Buffer[] = [];
+  #uploads = 0;
 
   private constructor(
     sdk: Sdk,
@@ -112,7 +110,8 @@ export class S3Store implements ObjectStore {
       expectContinueHeader: false,
       // Tried again here (retry.ts), with one budget for a whole transfer.
       maxAttempts: 1,
-      requestHandler: { connectionTimeout: 10_000 },
+      // Silence is noticed here, too.
+      requestHandler: { connectionTimeout: 10_000, socketTimeout: 0 },
     });
   }
 
@@ -176,30 +175,20 @@ export class S3Store implements ObjectStore {
 
   async uploadFile(key: string, path: string, options: UploadOptions = {}): Promise<ObjectInfo> {
     this.#key(key);
-    const before = await fileFacts(path);
-    if (before.bytes > maxObjectBytes) {
-      throw codedError("ERR_STORE_LIMIT", `${path} has ${before.bytes} bytes; an object has at most ${maxObjectBytes}`);
+    const bytes = await sizeOf(path);
+    if (bytes > maxObjectBytes) {
+      throw codedError("ERR_STORE_LIMIT", `${path} has ${bytes} bytes; an object has at most ${maxObjectBytes}`);
     }
     const budget = new RetryBudget(this.#retry);
     const { condition, signal } = options;
     if (condition !== undefined) await this.#checkCondition(key, condition, budget, signal);
     const hash = options.sha256 ?? (await digestFile(path, signal)).sha256;
-    const stillSame = async (): Promise<void> => {
-      const now = await fileFacts(path);
-      if (now.bytes !== before.bytes || now.modifiedMs !== before.modifiedMs) {
-        throw codedError("ERR_STORE_CHANGED", `${path} changed while it was uploaded`, { details: { path } });
-      }
-    };
-    if (before.bytes > this.#partBytes) {
-      return this.#uploadParts(key, path, { ...before, sha256: hash }, stillSame, budget, options);
-    }
+    if (bytes > this.#partBytes) return this.#uploadParts(key, path, { bytes, sha256: hash }, budget, options);
     return this.#gate(async () => {
-      const body = await readPart(path, { number: 1, start: 0, bytes: before.bytes });
-      if (body.sha256 !== hash) {
-        throw codedError("ERR_STORE_CHANGED", `${path} is not the file with this SHA-256`, { details: { path } });
-      }
+      const body = await readPart(path, { number: 1, start: 0, bytes });
+      if (body.sha256 !== hash) throw changed(path);
       const info = await this.#put(key, body, hash, budget, options);
-      options.onProgress?.({ key, bytes: before.bytes, totalBytes: before.bytes });
+      options.onProgress?.({ key, bytes, totalBytes: bytes });
       return info;
     });
   }
@@ -323,6 +312,7 @@ export class S3Store implements ObjectStore {
     const request = { operation, where: this.#where(key), secrets: this.#secrets };
     return budget.run(work, (error, stalled) => judgeS3Error(error, stalled, request), {
       ...(signal && { signal }),
+      ...(serverWorks.has(operation) && { stallMs: this.#retry.serverWorkMs ?? 600_000 }),
       onRetry: ({ error }, number, waitMs) =>
         this.#logger.warn(
           { operation, where: request.where, number, waitMs, reason: error.message },
@@ -365,7 +355,7 @@ export class S3Store implements ObjectStore {
 
   async #put(
     key: string,
-    body: { readonly data: Buffer; readonly sha256: string },
+    body: PartContent,
     hash: string,
     budget: RetryBudget,
     { condition, signal }: WriteOptions,
@@ -384,7 +374,7 @@ export class S3Store implements ObjectStore {
           Metadata: { [hashKey]: hash, [writeIdKey]: writeId },
           ...conditionHeaders(condition),
         });
-        command.middlewareStack.add(statePayloadHash(body.sha256), stated);
+        handOver(command.middlewareStack, body, attempt);
         return this.#client.send(command, { abortSignal: attempt.signal });
       });
       return { key, bytes: body.data.length, etag: answer.ETag ?? "", modified: new Date(), sha256: hash };
@@ -400,8 +390,7 @@ export class S3Store implements ObjectStore {
   async #uploadParts(
     key: string,
     path: string,
-    file: { readonly bytes: number; readonly modifiedMs: number; readonly sha256: string },
-    stillSame: () => Promise<void>,
+    file: { readonly bytes: number; readonly sha256: string },
     budget: RetryBudget,
     options: UploadOptions,
   ): Promise<ObjectInfo> {
@@ -410,45 +399,38 @@ export class S3Store implements ObjectStore {
     const state = join(dirname(path), `.anonymizer-upload-${sha256Of(`${basename(path)}\n${to}`).slice(0, 16)}.jsonl`);
     const lock = await lockFile(`${state}.lock`, { waitMs: 0, ...(signal && { signal }) });
     let journal: TransferJournal<UploadHeader> | undefined;
+    this.#uploads++;
     try {
       journal = await this.#resumeUpload(key, state, { ...file, to }, budget, signal);
       const { uploadId, partBytes, writeId } = journal.header;
       const etags = new Map([...journal.parts.values()].map(({ part, etag }) => [part, etag ?? ""]));
       const parts = partsOf(file.bytes, partBytes);
       let done = parts.filter(({ number }) => etags.has(number)).reduce((sum, part) => sum + part.bytes, 0);
-      // Used again for the next part: what is freed is collected too late for so large pieces.
-      const spare: Buffer[] = [];
       onProgress?.({ key, bytes: done, totalBytes: file.bytes });
+      // Of what is sent, not of what stood in the file before: parts are begun, and so hashed, in order.
+      const whole = createHash("sha256");
+      const inTurn = createGate(1);
       await inParallel(
-        parts.filter(({ number }) => !etags.has(number)),
+        parts,
         this.#concurrency,
         (part, inner) =>
           this.#gate(async () => {
-            const memory = spare.pop() ?? Buffer.allocUnsafeSlow(Math.min(partBytes, file.bytes));
-            const body = await readPart(path, part, memory);
-            const answer = await this.#send("UploadPart", key, budget, inner, (attempt) => {
-              const command = new this.#sdk.UploadPartCommand({
-                Bucket: this.#bucket,
-                Key: this.#key(key),
-                UploadId: uploadId,
-                PartNumber: part.number,
-                Body: body.data,
-                ContentLength: part.bytes,
-              });
-              command.middlewareStack.add(statePayloadHash(body.sha256), stated);
-              return this.#client.send(command, { abortSignal: attempt.signal });
-            });
-            spare.push(memory);
-            const etag = answer.ETag ?? "";
-            await journal!.add({ part: part.number, etag });
-            etags.set(part.number, etag);
-            done += part.bytes;
-            onProgress?.({ key, bytes: done, totalBytes: file.bytes });
+            const memory = this.#takeMemory(Math.min(partBytes, file.bytes));
+            const body = await inTurn(() => readPart(path, part, { memory, whole }));
+            const there = journal!.parts.get(part.number);
+            if (there === undefined || there.sha256 !== body.sha256) {
+              if (there !== undefined) done -= part.bytes;
+              const etag = await this.#uploadPart(key, uploadId, part, body, budget, inner);
+              await journal!.add({ part: part.number, etag, sha256: body.sha256 });
+              etags.set(part.number, etag);
+              done += part.bytes;
+              onProgress?.({ key, bytes: done, totalBytes: file.bytes });
+            }
+            this.#spare.push(memory);
           }),
         signal,
       );
-      // Before the parts become an object: one made of two states of a file never appears.
-      await stillSame();
+      if (whole.digest("hex") !== file.sha256) throw changed(path);
       const found = await this.#complete(key, uploadId, etags, options, writeId, budget, signal);
       if (found.ContentLength !== file.bytes) {
         throw codedError("ERR_STORE_DAMAGED", `${to} has ${found.ContentLength} bytes, not ${file.bytes}`);
@@ -463,16 +445,48 @@ export class S3Store implements ObjectStore {
       }
       throw error;
     } finally {
+      if (--this.#uploads === 0) this.#spare.length = 0;
       await journal?.close();
       await lock.release();
     }
+  }
+
+  /** For a part: what others have used, where it is large enough. */
+  #takeMemory(bytes: number): Buffer {
+    const index = this.#spare.findIndex(({ length }) => length >= bytes);
+    // One that is too small makes room for a larger one.
+    const [memory] = this.#spare.splice(Math.max(0, index), 1);
+    return index >= 0 && memory !== undefined ? memory : Buffer.allocUnsafeSlow(bytes);
+  }
+
+  async #uploadPart(
+    key: string,
+    uploadId: string,
+    part: Part,
+    body: PartContent,
+    budget: RetryBudget,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const answer = await this.#send("UploadPart", key, budget, signal, (attempt) => {
+      const command = new this.#sdk.UploadPartCommand({
+        Bucket: this.#bucket,
+        Key: this.#key(key),
+        UploadId: uploadId,
+        PartNumber: part.number,
+        Body: body.data,
+        ContentLength: part.bytes,
+      });
+      handOver(command.middlewareStack, body, attempt);
+      return this.#client.send(command, { abortSignal: attempt.signal });
+    });
+    return answer.ETag ?? "";
   }
 
   /** The upload that an earlier run began, where it is of this very file and the store still has it; else a new one. */
   async #resumeUpload(
     key: string,
     state: string,
-    file: { readonly bytes: number; readonly modifiedMs: number; readonly sha256: string; readonly to: string },
+    file: { readonly bytes: number; readonly sha256: string; readonly to: string },
     budget: RetryBudget,
     signal: AbortSignal | undefined,
   ): Promise<TransferJournal<UploadHeader>> {
@@ -500,7 +514,6 @@ export class S3Store implements ObjectStore {
       uploadId: UploadId!,
       to: file.to,
       bytes: file.bytes,
-      modifiedMs: file.modifiedMs,
       sha256: file.sha256,
       partBytes: Math.max(this.#partBytes, needed),
       writeId,
@@ -698,42 +711,25 @@ const conditionHeaders = (condition: WriteOptions["condition"]) =>
 
 const rangeOf = ({ start, bytes }: Part): string => `bytes=${start}-${start + bytes - 1}`;
 
-/** Parts of equal size, the last one smaller: R2 takes no others. */
-function partsOf(bytes: number, partBytes: number): Part[] {
-  return Array.from({ length: Math.ceil(bytes / partBytes) }, (_, index) => ({
-    number: index + 1,
-    start: index * partBytes,
-    bytes: Math.min(partBytes, bytes - index * partBytes),
-  }));
-}
-
-/** The hash was made in small steps; without it the SDK would hash the whole body at once, and block. */
-const statePayloadHash =
-  <I extends object, O extends object>(hash: string): BuildMiddleware<I, O> =>
-  (next) =>
-  (args) => {
-    (args.request as { headers: Record<string, string> }).headers["x-amz-content-sha256"] = hash;
+/**
+ * The hash was made in small steps; without it the SDK would hash the whole body at once, and block. The body goes out
+ * piece by piece, but only behind the SDK's own retries, which have no use for streams.
+ */
+function handOver<I extends object, O extends object>(
+  stack: MiddlewareStack<I, O>,
+  { data, sha256 }: PartContent,
+  attempt: Attempt,
+): void {
+  const stateHash: BuildMiddleware<I, O> = (next) => (args) => {
+    (args.request as { headers: Record<string, string> }).headers["x-amz-content-sha256"] = sha256;
     return next(args);
   };
-
-const stated = { step: "build", name: "statePayloadHash" } as const;
-
-/** Reads a part and its SHA-256 in steps that leave the event loop free; into `memory` where that is given. */
-async function readPart(path: string, part: Part, memory?: Buffer): Promise<{ data: Buffer; sha256: string }> {
-  const file = await open(path, "r");
-  try {
-    const data = memory?.subarray(0, part.bytes) ?? Buffer.allocUnsafe(part.bytes);
-    const hash = createHash("sha256");
-    for (let at = 0; at < part.bytes; ) {
-      const { bytesRead } = await file.read(data, at, Math.min(mebi, part.bytes - at), part.start + at);
-      if (bytesRead === 0) throw codedError("ERR_STORE_CHANGED", `${path} became shorter while it was uploaded`);
-      hash.update(data.subarray(at, at + bytesRead));
-      at += bytesRead;
-    }
-    return { data, sha256: hash.digest("hex") };
-  } finally {
-    await file.close();
-  }
+  const cutBody: DeserializeMiddleware<I, O> = (next) => (args) => {
+    const request = Object.create(args.request as object, { body: { value: bodyOf(data, attempt) } }) as unknown;
+    return next({ ...args, request });
+  };
+  stack.add(stateHash, { step: "build", name: "stateHash" });
+  stack.add(cutBody, { step: "deserialize", name: "cutBody", priority: "low" });
 }
 
 /** Passes on a body chunk by chunk; throws when it is longer or shorter than it should be. */
@@ -761,13 +757,18 @@ async function drain(
   if (got !== bytes) throw new Error(`${got} bytes arrived, not ${bytes}`);
 }
 
-async function fileFacts(path: string): Promise<{ bytes: number; modifiedMs: number }> {
+async function sizeOf(path: string): Promise<number> {
   const info = await stat(path).catch((cause: unknown) => {
     throw codedError("ERR_STORE_NOT_FOUND", `${path} can't be read`, { cause, cure: "Check the path." });
   });
   if (!info.isFile()) throw codedError("ERR_INVALID_ARGUMENT", `${path} is not a file`);
-  return { bytes: info.size, modifiedMs: info.mtimeMs };
+  return info.size;
 }
+
+const changed = (path: string) =>
+  codedError("ERR_STORE_CHANGED", `${path} is not the file with this SHA-256, or changed while it was uploaded`, {
+    details: { path },
+  });
 
 const cannotWrite = (path: string, cause: unknown) =>
   codedError("ERR_OUTPUT", `${path} can't be written (${systemCode(cause)})`, {

@@ -11,6 +11,8 @@ export interface PartLine {
   /** From 1. */
   readonly part: number;
   readonly etag?: string;
+  /** Hex, of what was sent. */
+  readonly sha256?: string;
 }
 
 export class TransferJournal<H extends object> {

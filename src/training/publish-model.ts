@@ -22,7 +22,8 @@ export async function checkPublishAddress(address: string, options: RegistryOpti
 
 /**
  * Makes the folder the version that `address` (…/NAME@VERSION) names, with the tag `latest`. A run that is started again
- * after its end publishes nothing twice: a version that is there with the same weights is left as it is.
+ * after its end publishes nothing twice: a version that is there with the same weights stays, and gets what a publish that
+ * was cut off still owed it (copies, tag).
  *
  * Rejects with ERR_MODEL_VERSION (other weights have this version), ERR_STORE_*, ERR_ABORTED.
  */
@@ -42,6 +43,7 @@ export async function publishModel(
   } catch (error) {
     if (!isStoreError(error, "ERR_MODEL_VERSION")) throw error;
     if (!(await hasSameWeights(folder, store, name, version, options))) throw error;
+    await registry.finish(name, version, { ...(signal && { signal }) });
     return { name, version, sent: false };
   } finally {
     await registry.close();

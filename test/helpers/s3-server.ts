@@ -94,7 +94,16 @@ export async function startRclone(folder: string, bucket = "test-bucket"): Promi
   );
 }
 
-export type Fault = "503" | "reset" | "reset after" | "truncate" | "corrupt" | "lost answer" | "stall" | "slow";
+export type Fault =
+  | "503"
+  | "reset"
+  | "reset after"
+  | "truncate"
+  | "corrupt"
+  | "lost answer"
+  | "stall"
+  | "slow"
+  | "late";
 
 export interface FaultyProxy {
   readonly endpoint: string;
@@ -104,7 +113,9 @@ export interface FaultyProxy {
   readonly refused: string[];
   /** Decides before each request; undefined = passes on. */
   fault: (message: IncomingMessage, body: Buffer) => Fault | undefined;
-  readonly injected: Map<Fault, number>;
+  /** Milliseconds between the pieces (64 KiB) in which a request's body is read; 0 = as fast as it comes. */
+  bodyPauseMs: (message: IncomingMessage) => number;
+  readonly injected: Map<Fault | "slow body", number>;
   /** No faults, and nothing seen so far. */
   reset(): void;
   stop(): Promise<void>;
@@ -135,9 +146,11 @@ export async function startProxy(): Promise<FaultyProxy> {
     requests: [],
     refused: [],
     fault: () => undefined,
+    bodyPauseMs: () => 0,
     injected: new Map(),
     reset() {
       proxy.fault = () => undefined;
+      proxy.bodyPauseMs = () => 0;
       proxy.requests.length = 0;
       proxy.refused.length = 0;
       proxy.injected.clear();
@@ -154,9 +167,16 @@ export async function startProxy(): Promise<FaultyProxy> {
     response.writeHead(status, { "content-type": "application/xml" });
     response.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`);
   };
+  const count = (fault: Fault | "slow body"): void =>
+    void proxy.injected.set(fault, (proxy.injected.get(fault) ?? 0) + 1);
   const handle = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
-    for await (const chunk of message) chunks.push(chunk as Buffer);
+    const pause = proxy.bodyPauseMs(message);
+    if (pause > 0) count("slow body");
+    for await (const chunk of message) {
+      chunks.push(chunk as Buffer);
+      if (pause > 0) await sleep(pause);
+    }
     const body = Buffer.concat(chunks);
     const { method = "GET", url = "/", headers } = message;
     proxy.requests.push({ method, url, headers });
@@ -184,7 +204,7 @@ export async function startProxy(): Promise<FaultyProxy> {
     }
 
     const fault = proxy.fault(message, body);
-    if (fault !== undefined) proxy.injected.set(fault, (proxy.injected.get(fault) ?? 0) + 1);
+    if (fault !== undefined) count(fault);
     if (fault === "503") {
       response.writeHead(503, { "content-type": "application/xml" });
       response.end(`<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>slow down</Message></Error>`);
@@ -192,6 +212,7 @@ export async function startProxy(): Promise<FaultyProxy> {
     }
     if (fault === "reset") return void message.socket.destroy();
     if (fault === "stall") return void held.add(response);
+    if (fault === "late") await sleep(1500);
     const upstream = request(`${target}${url}`, { method, headers, agent: false }, (answer) => {
       const got: Buffer[] = [];
       answer.on("data", (chunk: Buffer) => got.push(chunk));

@@ -1,8 +1,7 @@
 /**
- * A store under many random faults, and transfers that are killed: what `npm run soak -- store` runs in full and a test in
- * small. The server is moto behind a proxy that is as strict as R2 and injects the faults.
+ * A store under many random faults: what `npm run soak -- store` runs in full and a test in small. The server is moto
+ * behind a proxy that is as strict as R2 and injects the faults.
  */
-import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,7 +14,14 @@ export const whyNoStoreSoak = whyNoS3Server;
 
 const mebi = 1 << 20;
 const partBytes = 5 * mebi;
-const retry: RetryOptions = { baseDelayMs: 1, maxDelayMs: 5, stallMs: 400, attempts: 40, budgetMs: 120_000 };
+const retry: RetryOptions = {
+  baseDelayMs: 1,
+  maxDelayMs: 5,
+  stallMs: 400,
+  serverWorkMs: 400,
+  attempts: 40,
+  budgetMs: 120_000,
+};
 /** Keys that the operations fight over. */
 const keys = ["a", "b/c", "b/d", "large/1", "large/2"];
 const modelFiles = ["config.json", "model.safetensors"];
@@ -60,6 +66,8 @@ export async function workUnderFaults(options: {
     count++;
     return injected;
   };
+  // Longer than `stallMs` in all for a part.
+  proxy.bodyPauseMs = ({ method }) => (method === "PUT" && count < faults && next() < 0.05 ? 10 : 0);
   const store = await openObjectStore("r2://test-bucket/soak", { environment: proxy.environment, retry, partBytes });
   const registry = new ModelRegistry("r2://test-bucket/registry", {
     environment: proxy.environment,
@@ -171,94 +179,4 @@ export async function workUnderFaults(options: {
     store.close();
     await proxy.stop();
   }
-}
-
-export interface KillReport {
-  readonly way: "upload" | "download";
-  readonly mib: number;
-  readonly kills: number;
-  /** Most memory of any of the processes. */
-  readonly peakMiB: number;
-  /** What travelled, of all tries. */
-  readonly movedMiB: number;
-  /** What was there when each process after a kill began. */
-  readonly resumedAtMiB: readonly number[];
-  readonly same: boolean;
-}
-
-/** Transfers a file by processes that are killed at these many MiB, and a last one that is not. */
-export async function killTransfers(options: {
-  readonly way: "upload" | "download";
-  readonly mib: number;
-  readonly killAtMib: readonly number[];
-  readonly folder: string;
-  /** Bundle of transfer-process.ts. */
-  readonly program: string;
-  readonly partMib?: number;
-  readonly concurrency?: number;
-}): Promise<KillReport> {
-  const { way, mib, folder, program, concurrency = 4 } = options;
-  const bytes = (options.partMib ?? 16) * mebi;
-  const proxy = await startProxy();
-  const store = await openObjectStore("r2://test-bucket/kill", { environment: proxy.environment });
-  try {
-    await mkdir(folder, { recursive: true });
-    const [source, target] = [join(folder, "source.bin"), join(folder, "target.bin")];
-    await writeFile(source, randomBytes(mib * mebi));
-    const hash = await hashOf(source);
-    if (way === "download") await store.uploadFile("big", source);
-    proxy.requests.length = 0;
-    const task = {
-      address: store.address,
-      way,
-      path: way === "upload" ? source : target,
-      partBytes: bytes,
-      concurrency,
-    };
-    let peakMiB = 0;
-    const resumedAtMiB: number[] = [];
-    for (const killAt of [...options.killAtMib, undefined]) {
-      const argument = JSON.stringify({ ...task, ...(killAt === undefined ? {} : { killAt: killAt * mebi }) });
-      const child = spawn(process.execPath, [program, argument], {
-        env: { ...process.env, ...proxy.environment },
-        stdio: ["ignore", "pipe", "pipe"],
-      });
-      const { signal, code, out, err } = await ended(child);
-      if (killAt === undefined ? code !== 0 : signal !== "SIGKILL") throw new Error(`It ended with ${code}: ${err}`);
-      const words = JSON.parse(out) as { first: number; maxRssMiB: number };
-      peakMiB = Math.max(peakMiB, words.maxRssMiB);
-      resumedAtMiB.push(Math.round(words.first / mebi));
-    }
-    const moved = proxy.requests.reduce((sum, { method, url, headers }) => {
-      if (way === "upload") return sum + (url.includes("partNumber=") ? Number(headers["content-length"]) : 0);
-      const [from, to] = (method === "GET" && headers.range?.match(/\d+/g)) || [];
-      return sum + (from === undefined || to === undefined ? 0 : Number(to) - Number(from) + 1);
-    }, 0);
-    if (way === "upload") await store.downloadFile("big", target);
-    return {
-      way,
-      mib,
-      kills: options.killAtMib.length,
-      peakMiB,
-      movedMiB: Math.round(moved / mebi),
-      resumedAtMiB: resumedAtMiB.slice(1),
-      same: (await hashOf(target)) === hash,
-    };
-  } finally {
-    store.close();
-    await proxy.stop();
-  }
-}
-
-async function ended(
-  child: ChildProcess,
-): Promise<{ code: number | null; signal: string | null; out: string; err: string }> {
-  let [out, err] = ["", ""];
-  child.stdout!.on("data", (chunk: Buffer) => {
-    out += chunk;
-  });
-  child.stderr!.on("data", (chunk: Buffer) => {
-    err += chunk;
-  });
-  return new Promise((resolve) => child.once("close", (code, signal) => resolve({ code, signal, out, err })));
 }

@@ -20,7 +20,7 @@ import { root } from "../helpers/tiny.ts";
 import { writeTinyPack } from "../helpers/tiny-pack.ts";
 
 const mebi = 1 << 20;
-const quick = { baseDelayMs: 1, maxDelayMs: 5, attempts: 3, stallMs: 5000 };
+const quick = { baseDelayMs: 1, maxDelayMs: 5, attempts: 3, stallMs: 5000, serverWorkMs: 5000 };
 
 let folder: string;
 let bundle: string | undefined;

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
@@ -25,7 +26,7 @@ import {
 import { root } from "../helpers/tiny.ts";
 
 const mebi = 1 << 20;
-const quick = { baseDelayMs: 1, maxDelayMs: 5, stallMs: 2000, attempts: 12 };
+const quick = { baseDelayMs: 1, maxDelayMs: 5, stallMs: 2000, serverWorkMs: 2000, attempts: 12 };
 
 let folder: string;
 /** Where programs are built that run as processes of their own: below the root, where they find packages. */
@@ -302,7 +303,9 @@ describe.skipIf(whyNoS3Server !== undefined)("a bucket", () => {
   });
 
   it("loses and damages nothing under many faults", async () => {
-    const store = await open("bucket", { retry: { ...quick, stallMs: 300, attempts: 40, budgetMs: 60_000 } });
+    const store = await open("bucket", {
+      retry: { ...quick, stallMs: 300, serverWorkMs: 300, attempts: 40, budgetMs: 60_000 },
+    });
     const faults: Fault[] = ["503", "reset", "truncate", "corrupt", "lost answer", "503", "reset after", "stall"];
     let seed = 7;
     proxy.fault = ({ method }) => {
@@ -365,6 +368,59 @@ describe.skipIf(whyNoS3Server !== undefined)("a bucket", () => {
     });
     await expect(upload).rejects.toMatchObject({ code: "ERR_STORE_CHANGED" });
     expect(await store.head("x")).toBeUndefined();
+  });
+
+  it("stores nothing under a hash that the file does not have, in one piece, in parts, or resumed", async () => {
+    const store = await open("bucket", { concurrency: 2 });
+    for (const bytes of [mebi, 11 * mebi]) {
+      const path = await fileOf(bytes);
+      const stated = sha256OfFile(path);
+      // Another content of the same size before anything is sent.
+      await writeFile(path, randomBytes(bytes));
+      await expect(store.uploadFile("x", path, { sha256: stated })).rejects.toMatchObject({
+        code: "ERR_STORE_CHANGED",
+      });
+      expect(await store.head("x")).toBeUndefined();
+      expect(await readdir(folder)).toEqual(["file.bin"]);
+    }
+    // The parts of a run that was cut off are of another content than the file has now.
+    const path = await fileOf(21 * mebi);
+    const right = await readFile(path);
+    const hash = sha256(right);
+    await writeFile(path, randomBytes(right.length));
+    const stopper = new AbortController();
+    const onProgress = ({ bytes }: { bytes: number }): void => void (bytes >= 5 * mebi && stopper.abort());
+    const cut = store.uploadFile("x", path, { sha256: hash, signal: stopper.signal, onProgress });
+    await expect(cut).rejects.toMatchObject({ code: "ERR_ABORTED" });
+    await writeFile(path, right);
+    await store.uploadFile("x", path, { sha256: hash });
+    await store.downloadFile("x", join(folder, "back"));
+    expect(sha256OfFile(join(folder, "back"))).toBe(hash);
+  });
+
+  it("takes its time where something moves, however slowly", async () => {
+    // Within one machine a connection takes some MiB at once: the bodies are larger, and take some seconds in all.
+    proxy.bodyPauseMs = ({ method }) => (method === "PUT" ? 15 : 0);
+    const store = await open("bucket", { retry: { ...quick, attempts: 1, stallMs: 1000 }, partBytes: 16 * mebi });
+    const [whole, parts] = [await fileOf(16 * mebi, "whole"), await fileOf(17 * mebi, "parts")];
+    await Promise.all([store.uploadFile("whole", whole), store.uploadFile("parts", parts)]);
+    expect(proxy.injected.get("slow body")).toBe(3);
+  });
+
+  it("gives a server more time that joins parts or copies, but not for ever", async () => {
+    const path = await fileOf(6 * mebi);
+    const slow = ({ method, url, headers }: IncomingMessage): Fault | undefined =>
+      (method === "POST" && url!.includes("uploadId=")) || headers["x-amz-copy-source"] !== undefined
+        ? "late"
+        : undefined;
+    const retry = { ...quick, attempts: 1, stallMs: 300 };
+    const store = await open("bucket", { retry: { ...retry, serverWorkMs: 20_000 } });
+    proxy.fault = slow;
+    await store.uploadFile("x", path);
+    await store.copy("x", "y");
+    expect(proxy.injected.get("late")).toBe(2);
+    const hasty = await open("bucket", { retry: { ...retry, serverWorkMs: 300 } });
+    await expect(hasty.uploadFile("z", path)).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE" });
   });
 
   it.each(["upload", "download"] as const)("goes on with an %s after its process was killed", async (way) => {

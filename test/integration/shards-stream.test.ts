@@ -47,7 +47,7 @@ beforeEach(() => {
 
 const store = () => ({
   environment: proxy.environment,
-  retry: { baseDelayMs: 1, maxDelayMs: 5, stallMs: 400, attempts: 40 },
+  retry: { baseDelayMs: 1, maxDelayMs: 5, stallMs: 400, serverWorkMs: 400, attempts: 40 },
 });
 async function open(cache: string): Promise<DocumentDataset> {
   const { manifest, pages } = await openShards(address, { window: 2, store: store(), cache: { folder: cache } });

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bundleInto } from "../helpers/bundle.ts";
-import { killTransfers, whyNoStoreSoak, workUnderFaults } from "../helpers/store-soak.ts";
+import { killTransfers } from "../helpers/kill-transfers.ts";
+import { whyNoStoreSoak, workUnderFaults } from "../helpers/store-soak.ts";
 import { root } from "../helpers/tiny.ts";
 
 let folder: string;
@@ -42,4 +43,19 @@ describe.skipIf(whyNoStoreSoak !== undefined)("a bucket", () => {
     expect(report.movedMiB).toBeLessThanOrEqual(60 + 2 * 4 * 8);
     expect(report.peakMiB).toBeLessThanOrEqual(300);
   });
+
+  it.each([
+    ["push", [16, 40, "manifest"]],
+    ["pull", [20, 50]],
+  ] as const)(
+    "goes on with the %s of a model that is killed again and again, within 300 MiB",
+    async (way, killAtMib) => {
+      const program = join(bundle, "transfer-process.js");
+      const options = { way, mib: 64, killAtMib, folder: join(folder, way), program, partMib: 5 };
+      const report = await killTransfers(options);
+      expect(report).toMatchObject({ kills: killAtMib.length, same: true });
+      expect(report.movedMiB).toBeLessThanOrEqual(64 + 2 * 4 * 5);
+      expect(report.peakMiB).toBeLessThanOrEqual(300);
+    },
+  );
 });

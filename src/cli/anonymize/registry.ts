@@ -21,6 +21,12 @@ interface CommonOptions {
   readonly json?: boolean;
 }
 
+interface PushCommandOptions extends CommonOptions {
+  readonly tag: string[];
+  readonly copies: boolean;
+  readonly repair?: boolean;
+}
+
 interface Context {
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
@@ -50,13 +56,15 @@ export function addRegistryCommands(models: Command, context: Context): void {
     .argument("<address>", modelHelp)
     .option("--tag <tag>", "move this tag to it; may be repeated; default latest", repeated, [])
     .option("--no-copies", "store the content by hash only, without copies under models/NAME/VERSION")
-    .action(async (folder: string, address: string, options: CommonOptions & { tag: string[]; copies: boolean }) => {
+    .option("--repair", "send every file again: mends content that `models verify` finds damaged; moves no tag unasked")
+    .action(async (folder: string, address: string, options: PushCommandOptions) => {
       if (!/@[^/]*$/.test(address)) throw codedError("ERR_USAGE", `${address} names no version: write NAME@VERSION`);
       await withModel(address, options, async (registry, { name, reference }) => {
         const pushed = await registry.push(folder, {
           name,
           version: reference,
           copies: options.copies,
+          repair: options.repair ?? false,
           signal,
           ...(options.tag.length > 0 && { tags: options.tag }),
           ...progress(terminal, "push"),
@@ -162,15 +170,20 @@ export function addRegistryCommands(models: Command, context: Context): void {
     });
 
   common(models.command("gc"))
-    .description("Delete content that no version has.")
+    .description("Delete content that no version has, and what a delete that was cut off has left.")
     .argument("<store>", storeHelp)
     .option("--dry-run", "only say what would be deleted")
-    .option("--grace-hours <n>", "leave what is younger, as a push under way may need it; default 24", notNegative)
+    .option(
+      "--grace-hours <n>",
+      "leave what is younger: a push that was cut off goes on with it; default 24",
+      notNegative,
+    )
     .action(async (store: string, options: CommonOptions & { dryRun?: boolean; graceHours?: number }) => {
       await withStore(store, options, async (registry) => {
         const { dryRun = false, graceHours = 24 } = options;
         const report = await registry.collectGarbage({ signal, dryRun, graceMs: graceHours * 3_600_000 });
-        const what = `${report.blobs} blobs, ${formatBytes(report.bytes)}`;
+        const copies = report.copies > 0 ? `, ${report.copies} files of deleted versions` : "";
+        const what = `${report.blobs} blobs${copies}, ${formatBytes(report.bytes)}`;
         print(terminal, options, report, dryRun ? `would delete ${what}` : `deleted ${what}`);
       });
       done(exitCodes.fine);
