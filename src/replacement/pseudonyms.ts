@@ -10,7 +10,7 @@ import { createPacer, type Pacer } from "../pacer.ts";
 import { fakeAddress } from "./fakes/address.ts";
 import { fakeCard } from "./fakes/card.ts";
 import { fakeCompany } from "./fakes/company.ts";
-import { type DateShift, drawShift, readDate, readsDayFirst } from "./fakes/date.ts";
+import { drawShift, moveDate, plausibleDigits, readsDayFirst } from "./fakes/date.ts";
 import type { FakeMaker } from "./fakes/fake.ts";
 import { fakeIban } from "./fakes/iban.ts";
 import { fakeIdentifier, fakeTaxId } from "./fakes/identifier.ts";
@@ -45,8 +45,8 @@ export interface Pseudonymizer {
   /**
    * One replacement per entity, in their order. No invented value equals or nearly equals (≥ 80 %) an original of the
    * document, nor do two different originals get the same one. Entities of one value get the same one, each in the
-   * format of its original. Dates all move by the same interval; in a document with so many dates that every shift
-   * meets one of them nearly, only equality is ruled out.
+   * format of its original. Dates all move by the same interval under one key; an invented date is unlike its own
+   * original, but may be or resemble another date of the document.
    * Rejects with ERR_PSEUDONYM_EXHAUSTED when nothing fits; ERR_ABORTED.
    */
   replace(entities: readonly Entity[], context: PseudonymContext): Promise<Replacement[]>;
@@ -255,7 +255,7 @@ function formatted(original: string, model: string, make: (text: string) => stri
   return inCaseOf(make(model).replace(/\s+/gu, ""), original);
 }
 
-/** Days and minutes for the whole document: the first shift of the key that keeps every date unlike the originals. */
+/** All dates move by the one shift of the key, whatever else stands in the document. */
 async function inventDates(
   groups: readonly Group[],
   pageTexts: readonly string[],
@@ -268,42 +268,30 @@ async function inventDates(
   if (dates.length === 0) return;
   const dayFirst =
     readsDayFirst([...dates.flatMap((g) => g.entities.map((e) => e.text)), ...pageTexts]) ?? !/^en_US$/.test(locale);
-  const readers = new Map(dates.flatMap((g) => g.entities.map((e) => [e, readDate(e.text, dayFirst)])));
-  const all = (shift: DateShift): Map<Group, Map<Entity, string>> =>
-    new Map(
-      dates.map((group) => [
-        group,
-        new Map(
-          group.entities.map((entity) => {
-            const random = keyedRandom(state.secret, "date", group.value, String(shift.days));
-            const fake = readers.get(entity)!(shift, random);
-            return [
-              entity,
-              /\p{Nd}/u.test(entity.text) || differs(fake, entity.text) ? fake : anyFake(entity.text, random),
-            ];
-          }),
-        ),
-      ]),
-    );
-  // Strictest first; with many dates in a document some shifted date always comes near one of them.
-  const rules: ((fake: string, group: Group, entity: Entity) => boolean)[] = [
-    (fake, group, entity) => acceptable(fake, group, state) && isOfLikeLength(fake, entity.text),
-    (fake, group) => acceptable(fake, group, state),
-    (fake, _, entity) => !reveals(plain(fake), leakPattern(plain(entity.text))) && !state.originals.has(plain(fake)),
-    (fake) => !state.originals.has(plain(fake)),
-    (fake, _, entity) => plain(fake) !== plain(entity.text),
-  ];
-  for (const rule of rules) {
-    for (let attempt = 0; attempt < attempts; attempt++) {
+  const shift = drawShift(keyedRandom(state.secret, "date", "shift"));
+  for (const group of dates) {
+    const chosen = new Map<Entity, string>();
+    for (const entity of group.entities) {
       await pacer.pause();
-      const chosen = all(drawShift(keyedRandom(state.secret, "date", "shift", String(attempt))));
-      if (![...chosen].every(([group, made]) => [...made].every(([entity, fake]) => rule(fake, group, entity))))
-        continue;
-      for (const [group, made] of chosen) record(group, made, state, fakes);
-      return;
+      const moved = moveDate(entity.text, dayFirst, shift);
+      chosen.set(entity, moved ?? (await inventGarbled(entity.text, group, state, pacer)));
     }
+    record(group, chosen, state, fakes);
   }
-  throw exhausted(dates[0]!);
+}
+
+/** For what was found as a date and can't be read as one. */
+async function inventGarbled(original: string, group: Group, state: DocumentState, pacer: Pacer): Promise<string> {
+  let different: string | undefined;
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    await pacer.pause();
+    const random = keyedRandom(state.secret, "date", group.value, String(attempt));
+    const fake = /\p{Nd}/u.test(original) ? plausibleDigits(original, random) : anyFake(original, random);
+    if (acceptable(fake, group, state)) return fake;
+    if (differs(fake, original)) different ??= fake;
+  }
+  if (different === undefined) throw exhausted(group);
+  return different;
 }
 
 const exhausted = (group: Group): Error =>

@@ -1,12 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { readDate, readsDayFirst } from "../../src/replacement/fakes/date.ts";
+import { drawShift, moveDate, plausibleDigits, readsDayFirst } from "../../src/replacement/fakes/date.ts";
 import { keyedRandom } from "../../src/replacement/keyed-random.ts";
+import { leakPattern, reveals } from "../../src/replacement/leak-pattern.ts";
+import { plain } from "../../src/replacement/normalise.ts";
 import { createPseudonymizer } from "../../src/replacement/pseudonyms.ts";
 import { entitiesOf } from "./helpers/entities.ts";
 
-const random = () => keyedRandom(new Uint8Array([1]), "date");
-const shift = (text: string, days: number, dayFirst = true, minutes = 90): string =>
-  readDate(text, dayFirst)({ days, minutes }, random());
+const shift = (text: string, days: number, dayFirst = true, minutes = 90): string | undefined =>
+  moveDate(text, dayFirst, { days, minutes });
+const day = 86_400_000;
+const text = (time: number): string => new Date(time).toISOString().slice(0, 10).split("-").reverse().join(".");
+const timeOf = (date: string): number => Date.parse(date.split(".").reverse().join("-"));
+const fakesOf = async (key: string, texts: readonly string[]): Promise<string[]> =>
+  (await createPseudonymizer({ key }).replace(entitiesOf("date", texts), { pageTexts: texts })).map(({ fake }) => fake);
 
 describe("a shifted date", () => {
   it.each([
@@ -46,21 +52,47 @@ describe("a shifted date", () => {
     expect(shift("23-01-2019 11:14 am", 0)).toBe("23-01-2019 12:44 am");
   });
 
-  it("keeps intervals between all dates of a document", async () => {
-    const day = 86_400_000;
-    const originals = Array.from({ length: 6 }, (_, i) => new Date(Date.UTC(2018, 0, 5 + i * i * 11)));
-    const text = (date: Date): string => date.toISOString().slice(0, 10).split("-").reverse().join("/");
-    const fakes = await createPseudonymizer({ key: "k" }).replace(entitiesOf("date", originals.map(text)), {
-      pageTexts: [],
-    });
-    const moved = fakes.map(({ fake }) => {
-      const [d, m, y] = fake.split("/").map(Number);
-      return Date.UTC(y!, m! - 1, d!);
-    });
-    const by = moved.map((time, i) => (time - originals[i]!.getTime()) / day);
-    expect(new Set(by).size).toBe(1);
-    expect(by[0]).toBeLessThanOrEqual(-31);
-    expect(by[0]).toBeGreaterThan(-1100);
+  it("moves as far in every document of a key, whatever other dates stand there", async () => {
+    const documents = Array.from({ length: 50 }, (_, i) =>
+      Array.from({ length: 6 }, (_unused, j) =>
+        // Some of the others lie where its invented date does.
+        text(j === 0 ? Date.UTC(2019, 2, 14) : Date.UTC(2019, 2, 14) - (410 + 23 * i + 2 * j) * day),
+      ),
+    );
+    const by = new Set<number>();
+    for (const texts of documents)
+      for (const [i, fake] of (await fakesOf("k", texts)).entries()) by.add((timeOf(fake) - timeOf(texts[i]!)) / day);
+    expect(by.size).toBe(1);
+    const [days] = [...by];
+    expect(days).toBeLessThanOrEqual(-410);
+    expect(days).toBeGreaterThanOrEqual(-1050);
+    expect(await fakesOf("another", ["14.03.2019"])).not.toEqual(await fakesOf("k", ["14.03.2019"]));
+  });
+
+  it("that has a year resembles its original under no key, however it is written", () => {
+    const months = ["Jan", "Feb", "March", "April", "May", "June", "July", "August", "Sept", "October", "Nov", "Dec"];
+    for (let i = 0; i < 1500; i++) {
+      const moved = drawShift(keyedRandom(new Uint8Array([i % 256, i >> 8]), "shift"));
+      const date = new Date(Date.UTC(1995, 0, 1 + 7 * i));
+      const [y, m, d] = date.toISOString().slice(0, 10).split("-") as [string, string, string];
+      const named = months[date.getUTCMonth()]!;
+      const numeric = [`${d}.${m}.${y}`, `${d}/${m}/${y.slice(2)}`, `${y}-${m}-${d}`, `${m}/${y}`, y];
+      for (const original of [...numeric, `${d} ${named} ${y}`, `${named} ${y}`]) {
+        const fake = moveDate(original, true, moved)!;
+        expect(reveals(plain(fake), leakPattern(plain(original))), `${original} → ${fake}`).toBe(false);
+      }
+    }
+  });
+
+  it("of a month or a year alone is shared by no two of them", async () => {
+    for (let i = 0; i < 40; i++) {
+      const texts = Array.from(
+        { length: 36 },
+        (_, j) => `${String((j % 12) + 1).padStart(2, "0")}/${2015 + Math.floor(j / 12)}`,
+      );
+      const years = Array.from({ length: 12 }, (_, j) => String(2009 + j));
+      expect(new Set(await fakesOf(`key ${i}`, [...texts, ...years])).size).toBe(48);
+    }
   });
 
   it("is a date of the calendar for every day and key", async () => {
@@ -84,7 +116,10 @@ describe("a shifted date", () => {
   });
 
   it("that can't be read gets digits that could be a date", () => {
-    expect(shift("?? 34 / 99", 5)).toMatch(/^\?\? (0[1-9]|1[0-2]) \/ (0[1-9]|1[0-2])$/);
+    expect(shift("?? 34 / 99", 5)).toBeUndefined();
+    expect(plausibleDigits("?? 34 / 99", keyedRandom(new Uint8Array([1]), "date"))).toMatch(
+      /^\?\? (0[1-9]|1[0-2]) \/ (0[1-9]|1[0-2])$/,
+    );
   });
 });
 

@@ -78,7 +78,7 @@ describe.each([...entityTypes])("an invented %s", (type) => {
       fc.asyncProperty(key, values[type], async (secret, text) => {
         const fake = await fakeOf(secret, type, text);
         expect(plain(fake)).not.toBe(plain(text));
-        if (type !== "date") expect(similarity(plain(fake), plain(text))).toBeLessThan(0.8);
+        expect(similarity(plain(fake), plain(text))).toBeLessThan(0.8);
       }),
       runs,
     ));
@@ -91,7 +91,8 @@ describe.each([...entityTypes])("an invented %s", (type) => {
         async (secret, texts) => {
           const fakes = await fakesOf(secret, type, texts);
           expect(new Set(fakes.map(plain)).size).toBe(texts.length);
-          // Nor is it anybody's original.
+          // Nor is it anybody's original; dates move by one interval, and may meet another one.
+          if (type === "date" || type === "birth_date") return;
           const originals = new Set(texts.map(plain));
           expect(fakes.filter((fake) => originals.has(plain(fake)))).toEqual([]);
         },

@@ -1,6 +1,6 @@
 /**
- * Dates and times. All dates of a document move by the same number of days, so that intervals survive; every date keeps
- * its exact format and stays a date of the calendar.
+ * Dates and times. All dates under one key move by the same number of days, so that intervals survive, also those between
+ * documents; every date keeps its exact format and stays a date of the calendar.
  */
 import type { KeyedRandom } from "../keyed-random.ts";
 import { inCaseOf } from "../letters.ts";
@@ -13,11 +13,12 @@ export interface DateShift {
   readonly minutes: number;
 }
 
-const millisecondsPerDay = 86_400_000;
-
-/** Moves into the past, one month to three years, so that no invented date lies in the future. */
+/**
+ * Moves into the past, 410 to 1,050 days, so that no invented date lies in the future. What is left of whole years lies 45
+ * days or more from either end: year and month of every date change, so that none resembles itself.
+ */
 export const drawShift = (random: KeyedRandom): DateShift => ({
-  days: -(31 + random.int(1065)),
+  days: -(365 * (1 + random.int(2)) + 45 + random.int(276)),
   minutes: 61 + random.int(598),
 });
 
@@ -128,6 +129,15 @@ function timeOf({ day, month, monthName, year }: Fields): number | undefined {
   return date.getUTCMonth() === m && date.getUTCDate() === d && y >= 1000 ? date.getTime() : undefined;
 }
 
+/** Where no day or no month stands, by whole months or years: two months of a document never become one. */
+function movedBy({ day, month, monthName }: Fields, time: number, days: number): Date {
+  const date = new Date(time);
+  if (day) date.setUTCDate(date.getUTCDate() + days);
+  else if (month ?? monthName) date.setUTCMonth(date.getUTCMonth() + Math.round(days / 30.4375));
+  else date.setUTCFullYear(date.getUTCFullYear() + Math.round(days / 365.25));
+  return date;
+}
+
 const ordinalEnding = (day: number): string =>
   day % 10 === 1 && day !== 11
     ? "st"
@@ -147,28 +157,17 @@ interface Edit {
 }
 
 /**
- * Reads a date once, for being moved by many shifts. The function gives `original` with its date moved by `shift.days`,
- * its weekday to fit and its time moved by `shift.minutes`. Where no date can be read (a garbled one), its digits are
- * replaced by ones that could be a date.
+ * `original` with its date moved by `shift.days`, its weekday to fit and its time moved by `shift.minutes`. Undefined where
+ * neither date nor time can be read (a garbled one).
  */
-export function readDate(original: string, dayFirst: boolean): (shift: DateShift, random: KeyedRandom) => string {
+export function moveDate(original: string, dayFirst: boolean, shift: DateShift): string | undefined {
   const plainly = findDate(original, dayFirst);
   const text = plainly ? original : withDigits(original);
   const found = plainly ?? findDate(text, dayFirst);
-  return (shift, random) => moveDate(original, text, found, shift, random);
-}
-
-function moveDate(
-  original: string,
-  text: string,
-  found: ReturnType<typeof findDate>,
-  shift: DateShift,
-  random: KeyedRandom,
-): string {
   const edits: Edit[] = [];
   if (found) {
     const { fields, time } = found;
-    const moved = new Date(time + shift.days * millisecondsPerDay);
+    const moved = movedBy(fields, time, shift.days);
     const put = (field: Field | undefined, write: () => string): void => {
       if (field) edits.push({ start: field.start, end: field.end, text: write() });
     };
@@ -201,7 +200,7 @@ function moveDate(
     result = result.slice(0, edit.start) + edit.text + result.slice(edit.end);
   }
   // Nothing was read as date or time, or only what can't be one ("47:12").
-  return result === text ? plausibleDigits(original, random) : result;
+  return result === text ? undefined : result;
 }
 
 /** "l2/O3/2O18": letters that readers take for digits, in a word that has digits, are set right. */
@@ -224,8 +223,8 @@ function shiftTime(match: RegExpMatchArray, minutes: number): string {
   );
 }
 
-/** Four digits become a year of the same century, one or two a number that is both a day and a month. */
-function plausibleDigits(original: string, random: KeyedRandom): string {
+/** `original` with other digits, for what can't be read: four become a year of the same century, one or two a number that is both a day and a month. */
+export function plausibleDigits(original: string, random: KeyedRandom): string {
   return original.replace(/\d+/gu, (digits) => {
     if (digits.length === 4) return digits.slice(0, 2) + String(random.int(100)).padStart(2, "0");
     if (digits.length <= 2) return String(1 + random.int(digits.length === 1 ? 9 : 12)).padStart(digits.length, "0");
