@@ -1,12 +1,14 @@
 /** Runs a command line as this process: signals stop it, its exit code becomes the process's. */
-import type { Terminal } from "./terminal.ts";
+import { outputError, printError, type Terminal } from "./terminal.ts";
 
+/** What a command exits with that failed and has told why. */
+const failed = 1;
 /** What a process stopped by a signal exits with. */
 const interrupted = 130;
 
 /**
  * The first SIGINT or SIGTERM aborts the signal given to `main` and calls `onStop`; a second one ends the process at
- * once, without waiting for the work in hand.
+ * once, without waiting for the work in hand. Results that can't be written are ERR_OUTPUT, and exit code 1 instead of 0.
  */
 export async function runProcess(
   main: (args: readonly string[], terminal: Terminal, signal: AbortSignal) => Promise<number>,
@@ -20,10 +22,22 @@ export async function runProcess(
   };
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
-  // A reader that goes away ("| head") is no reason to fail.
-  process.stdout.on("error", () => undefined);
+  let lost: unknown;
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    // A reader that has read enough ("| head") is no reason to fail.
+    if (error.code !== "EPIPE") lost ??= error;
+  });
 
-  process.exitCode = await main(process.argv.slice(2), process, controller.signal);
+  const code = await main(process.argv.slice(2), process, controller.signal);
+  await written();
+  if (lost !== undefined && code !== failed) printError(outputError(lost), process.stderr);
+  process.exitCode = lost !== undefined && code === 0 ? failed : code;
   process.off("SIGINT", stop);
   process.off("SIGTERM", stop);
+}
+
+/** Resolves when all of standard output is written, and errors have been told. */
+async function written(): Promise<void> {
+  await new Promise<void>((resolve) => process.stdout.write("", () => resolve()));
+  await new Promise(setImmediate);
 }

@@ -1,9 +1,10 @@
 /** Where a command writes, and how it tells what went wrong. */
 import type { Readable } from "node:stream";
-import { AnonymizerError, codedError } from "../errors.ts";
+import { AnonymizerError, codedError, systemCode } from "../errors.ts";
 
 export interface Stream {
-  write(text: string | Uint8Array): unknown;
+  /** `done` is called when it is written, with the error where it can't be. */
+  write(text: string | Uint8Array, done?: (error?: Error | null) => void): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
 }
@@ -23,6 +24,19 @@ export function toCoded(error: unknown): AnonymizerError {
   const message = error instanceof Error ? `${error.name}: ${error.message}` : "unknown error";
   return codedError("ERR_NATIVE", `Unexpected: ${message}`, { cause: error });
 }
+
+/** For a stream of results that can't be written: a full disk, a reader that has gone. */
+export const outputError = (cause: unknown): AnonymizerError =>
+  codedError("ERR_OUTPUT", `Standard output could not be written (${systemCode(cause)})`, {
+    cause,
+    cure: "Check that the disk has free space and that what reads the output reads all of it.",
+  });
+
+/** Writes all of `data`. Rejects with ERR_OUTPUT. */
+export const writeAll = (stream: Stream, data: Uint8Array): Promise<void> =>
+  new Promise((resolve, reject) => {
+    stream.write(data, (error) => (error ? reject(outputError(error)) : resolve()));
+  });
 
 /** Code and message, and the cure on a line of its own. */
 export function printError(error: unknown, stream: Stream): void {

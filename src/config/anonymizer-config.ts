@@ -27,6 +27,8 @@ const entityTypeNames = Object.keys(entityTypes) as EntityType[];
 const score = z.number().min(0).max(1);
 const positiveInt = z.int().min(1);
 const entityType = z.enum(entityTypeNames);
+/** Pages and patches, and so documents, that can be read at the same time. */
+export const mostReaders = 64;
 const autoOr = (value: z.ZodNumber | z.ZodInt) => z.union([z.literal("auto"), value]).default("auto");
 
 export const anonymizerSchema = z
@@ -97,7 +99,7 @@ export const anonymizerSchema = z
           .optional()
           .describe("Folder with the models of ppocr; default: where `anonymizer models install` puts them."),
         timeout_ms: positiveInt.default(60_000).describe("Milliseconds one page may take to read."),
-        workers: positiveInt.max(64).default(1).describe("Pages and patches read at the same time."),
+        workers: positiveInt.max(mostReaders).default(1).describe("Pages and patches read at the same time."),
       })
       .prefault({})
       .describe("Reading the page."),

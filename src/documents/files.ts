@@ -13,19 +13,20 @@ const temporaryName = /^\.anonymizer-(\d+)-[0-9a-f]{12}\.tmp$/;
 
 /**
  * Writes a file so that `path` holds either what it held before or all of `data`, even when the machine stops: a
- * temporary file beside it, synced, then renamed. The folder must exist. Throws ERR_OUTPUT, ERR_ABORTED; no temporary file stays.
+ * temporary file beside it, synced, then renamed. Both have `mode` (default 0o666) less the umask. The folder must exist.
+ * Throws ERR_OUTPUT, ERR_ABORTED; no temporary file stays.
  */
 export async function writeFileAtomic(
   path: string,
   data: Uint8Array | string,
-  options: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal; readonly mode?: number } = {},
 ): Promise<void> {
   throwIfAborted(options.signal);
   refuseAddress(path, "An output file", "ERR_OUTPUT");
   const folder = dirname(path);
   const temporary = join(folder, `.anonymizer-${process.pid}-${randomBytes(6).toString("hex")}.tmp`);
   try {
-    await writeFile(temporary, data, { flag: "wx", flush: true });
+    await writeFile(temporary, data, { flag: "wx", flush: true, mode: options.mode ?? 0o666 });
     throwIfAborted(options.signal);
     await rename(temporary, path);
     // The rename itself is on disk only once the folder is. Some file systems can't sync one; the file is whole there too.

@@ -2,12 +2,12 @@
  * Review pages: for each document a page with the result (beside the original, when asked for), the replaced places drawn
  * in, and the report's findings to step through; for a run a page that lists them. Each is one file that needs no network.
  */
-import { chmod, mkdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import sharp, { type Sharp } from "sharp";
 import { entityTypes } from "../detection/entity.ts";
 import { type DocumentInput, decodeDocument } from "../documents/decode.ts";
-import { writeFileAtomic } from "../documents/files.ts";
+import { removeStaleTemporaries, writeFileAtomic } from "../documents/files.ts";
 import type { Box } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import type { DocumentLimits } from "../documents/limits.ts";
@@ -22,7 +22,10 @@ export interface PreviewPage {
   readonly report: Report;
   /** The encoded result. Leave it out for a document that could not be proven: its pixels may show originals. */
   readonly result?: Uint8Array;
-  /** The input, to be shown beside the result. The page then holds personal data and is made readable by its owner only. */
+  /**
+   * The input, to be shown beside the result. The page then holds personal data, also the originals that the report may
+   * have, and is readable by its owner only. Without it no page shows an original.
+   */
   readonly original?: DocumentInput;
   /** Link to the page that lists the run. */
   readonly indexHref?: string;
@@ -69,7 +72,7 @@ export async function writePreviewPage(path: string, options: PreviewPage): Prom
   const { report, original } = options;
   const results = options.result === undefined ? [] : await pictures(options.result, options);
   const originals = original === undefined ? [] : await pictures(original, options);
-  const findings = shownFindings(report);
+  const findings = shownFindings(report, original !== undefined);
   const pages = report.document.pages.map((size, index) =>
     pageHtml({ index, size, result: results[index], original: originals[index], findings, unproven: !report.proven }),
   );
@@ -124,8 +127,8 @@ async function writePage(path: string, html: string, secret: boolean): Promise<v
   await mkdir(folder, { recursive: true, ...(secret ? { mode: 0o700 } : {}) }).catch((cause: unknown) => {
     throw codedError("ERR_OUTPUT", `The folder ${folder} can't be made`, { cause });
   });
-  await writeFileAtomic(path, html);
-  if (secret) await chmod(path, 0o600).catch(() => {});
+  await removeStaleTemporaries(folder);
+  await writeFileAtomic(path, html, secret ? { mode: 0o600 } : {});
 }
 
 /** The pages of a document as data: URLs. */
@@ -151,9 +154,9 @@ async function pictureUrl({ data, width, height }: RasterImage): Promise<string>
 
 const base64 = async (image: Sharp): Promise<string> => (await image.toBuffer()).toString("base64");
 
-function shownFindings(report: Report): Shown[] {
+function shownFindings(report: Report, originals: boolean): Shown[] {
   const replaced = report.entities.map((entity): Shown => {
-    const original = entity.original === undefined ? "" : `was “${entity.original}”; `;
+    const original = originals && entity.original !== undefined ? `was “${entity.original}”; ` : "";
     return {
       page: entity.page,
       box: entity.box,

@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
-import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { drawSamplePage } from "../../src/anonymizer/sample-page.ts";
-import { main } from "../../src/cli/anonymize/main.ts";
 import { reportSchema } from "../../src/report.ts";
+import { cli, filesOf as files } from "../helpers/run-cli.ts";
 import { writeTinyPack } from "../helpers/tiny-pack.ts";
 
 let folder: string;
@@ -22,40 +22,7 @@ async function drawTo(path: string, name: string): Promise<void> {
   await sharp(data, { raw: { width, height, channels: 3 } }).toFile(path);
 }
 
-/** Runs the command line in this process. */
-async function cli(
-  args: string[],
-  options: { signal?: AbortSignal; onStderr?: (text: string) => void; stdin?: Readable } = {},
-) {
-  let stdout = "";
-  const bytes: Uint8Array[] = [];
-  let stderr = "";
-  const terminal = {
-    stdout: {
-      write: (chunk: string | Uint8Array) => {
-        if (typeof chunk === "string") stdout += chunk;
-        else bytes.push(chunk);
-      },
-    },
-    stderr: {
-      write: (chunk: string | Uint8Array) => {
-        stderr += String(chunk);
-        options.onStderr?.(String(chunk));
-      },
-    },
-    ...(options.stdin && { stdin: options.stdin }),
-  };
-  const code = await main(args, terminal, options.signal ?? new AbortController().signal);
-  return { code, stdout, stderr, bytes: Buffer.concat(bytes) };
-}
-
 const journal = ".anonymizer-run.jsonl";
-const files = async (at: string): Promise<string[]> =>
-  (await readdir(at, { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(at.length + 1))
-    .sort();
-
 const json = async (...path: string[]) => JSON.parse(await readFile(join(...path), "utf8"));
 
 beforeAll(async () => {
@@ -516,6 +483,12 @@ describe("wrong use", () => {
     [["models", "install", "ppocr"], 2, "--from"],
     [["run", "x.png", "--out", "y", "--types", "person,shoe"], 2, "shoe"],
     [["run", "x.png", "--out", "y", "--jobs", "0"], 2, "whole number"],
+    [
+      ["run", "x.png", "--out", "y", "--jobs", "100"],
+      2,
+      "--jobs <n>' argument '100' is invalid. It must be at most 64",
+    ],
+    [["run", "in/[z-a]*.png", "--out", "y"], 2, 'ERR_USAGE: "[z-a]*.png"'],
     [["detect", "x.png", "--locale", "xx"], 1, 'no names for the locale "xx"'],
     [["detect", "x.png", "--locale", "../en"], 1, "ERR_CONFIG_INVALID"],
     [["paint"], 2, "paint"],

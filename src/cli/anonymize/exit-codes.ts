@@ -17,7 +17,7 @@ export const exitCodes = {
 export const exitCodesText = `
 Exit codes:
   0    every document is proven and written
-  1    the command failed: configuration, key, vault, output folder
+  1    the command failed: configuration, key, vault, output folder, standard output
   2    wrong usage
   3    some documents could not be proven; they were not written
   4    some documents failed (with 3 as well: 4)

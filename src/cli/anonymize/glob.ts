@@ -1,6 +1,7 @@
 /** File name patterns, for those who quote them: shells that expand patterns do it before us. */
 import { readdir } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
+import { codedError } from "../../index.ts";
 
 export const isPattern = (text: string): boolean => /[*?[\]{}]/.test(text);
 
@@ -13,6 +14,7 @@ export function patternBase(pattern: string): string {
 /**
  * Files that match a pattern, sorted: `*` and `?` stay within a name, `**` takes any number of folders, `[a-z]` and
  * `[!a-z]` one character, `{a,b}` alternatives. Hidden files and folders must be named, links are not followed.
+ * Rejects with ERR_USAGE for a pattern that is none.
  */
 export async function expandPattern(pattern: string): Promise<string[]> {
   const found = new Set<string>();
@@ -65,7 +67,12 @@ function namePattern(part: string): RegExp {
       i = close;
     } else source += c.replace(/[\\^$.|+()[\]{}]/g, "\\$&");
   }
-  return new RegExp(`^${source}$`, "su");
+  try {
+    return new RegExp(`^${source}$`, "su");
+  } catch (cause) {
+    const message = `"${part}" is no file name pattern: in [ ] a range begins with its lower end, as in [a-z]`;
+    throw codedError("ERR_USAGE", message, { cause });
+  }
 }
 
 /** "a.{png,jpg}" → "a.png", "a.jpg". */

@@ -1,4 +1,5 @@
 /** Turns the inputs of a command line into a list of documents with their places in the output folder. */
+import { createHmac } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import { AnonymizerError, codedError, type DocumentFormat, listDocuments } from "../../index.ts";
@@ -11,6 +12,16 @@ export interface Job {
   readonly output: string;
   /** Path of the report relative to the report folder. */
   readonly report: string;
+  /** The input's name is to stand nowhere: `output` stands for it. */
+  readonly hidden: boolean;
+}
+
+export interface JobOptions {
+  /** Folder of the results; undefined where none are written. */
+  readonly out: string | undefined;
+  readonly format: DocumentFormat | "same";
+  /** Results are named by hashes under this key; undefined: by their inputs. */
+  readonly nameKey: string | undefined;
 }
 
 const extensions: Readonly<Record<DocumentFormat, string>> = {
@@ -23,14 +34,12 @@ const extensions: Readonly<Record<DocumentFormat, string>> = {
 
 /**
  * A file goes to its own name, a file of a folder to its path inside that folder, a file that matches a pattern to its
- * path from where the pattern begins. What already lies in the output folder
- * is left out. Rejects with ERR_DOCUMENT_EMPTY when nothing is left, ERR_USAGE when two inputs would have one result or
+ * path from where the pattern begins. What already lies in the output folder is left out. Rejects with ERR_DOCUMENT_EMPTY when nothing is left, ERR_USAGE when two inputs would have one result or
  * a result would replace its input.
  */
 export async function collectJobs(
   inputs: readonly string[],
-  outFolder: string | undefined,
-  format: DocumentFormat | "same",
+  { out: outFolder, format, nameKey }: JobOptions,
 ): Promise<Job[]> {
   // Without results there is nothing to be kept out of.
   const out = outFolder === undefined ? undefined : resolve(outFolder);
@@ -58,7 +67,8 @@ export async function collectJobs(
 
   const outputs = new Map<string, string>();
   for (const [input, at] of found) {
-    const output = format === "same" ? at : `${withoutExtension(at)}${extensions[format]}`;
+    const place = nameKey === undefined ? at : hashedPath(at, nameKey);
+    const output = format === "same" ? place : `${withoutExtension(place)}${extensions[format]}`;
     const other = outputs.get(output);
     if (other !== undefined) throw codedError("ERR_USAGE", `${other} and ${input} would both be written to ${output}`);
     if (out !== undefined && join(out, output) === input)
@@ -73,8 +83,17 @@ export async function collectJobs(
   return [...outputs].map(([output, input]) => {
     // "a.png" beside "a.jpg" would share "a.report.json".
     const stem = withoutExtension(output);
-    return { input, output, report: `${stems.get(stem) === 1 ? stem : output}.report.json` };
+    const report = `${stems.get(stem) === 1 ? stem : output}.report.json`;
+    return { input, output, report, hidden: nameKey !== undefined };
   });
+}
+
+const usualExtension = /\.(?:png|jpe?g|webp|tiff?|pdf)$/i;
+
+/** 64 bits of an HMAC of the whole relative path, and its extension where that is one of documents. */
+function hashedPath(path: string, key: string): string {
+  const hmac = createHmac("sha256", key).update(`anonymizer-native file names\0${path.split(sep).join("/")}`);
+  return `${hmac.digest("hex").slice(0, 16)}${usualExtension.exec(path)?.[0] ?? ""}`;
 }
 
 /** By its content. What can't be read counts, so that it is told of. */

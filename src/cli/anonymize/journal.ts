@@ -121,12 +121,26 @@ export class Journal {
    * the result lies there unchanged (or, for an unproven document, none lies there).
    */
   async finished(at: string, places: Places, anonymizer: Anonymizer): Promise<Facts | undefined> {
-    const line = this.#lines.get(at);
-    if (line === undefined || line.settings !== settingsOf(anonymizer)) return undefined;
-    const [input, output] = await Promise.all([fileHash(places.input), fileHash(places.output)]);
-    if (input !== line.input_sha256 || output !== (line.proven ? line.output_sha256 : undefined)) return undefined;
+    const line = await this.#unchanged(at, places, anonymizer);
+    if (line === undefined || (await fileHash(places.input)) !== line.input_sha256) return undefined;
     if (places.report !== undefined && !(await exists(places.report))) return undefined;
     return line;
+  }
+
+  /** Whether what lies there is what this run would have to make, as far as can be told: the input may be unreadable. */
+  async answers(at: string, places: Places, anonymizer: Anonymizer): Promise<boolean> {
+    const line = await this.#unchanged(at, places, anonymizer);
+    if (line === undefined) return false;
+    const input = await fileHash(places.input);
+    return input === undefined || input === line.input_sha256;
+  }
+
+  /** The line of a result that was made with these settings and lies there as it was made. */
+  async #unchanged(at: string, places: Places, anonymizer: Anonymizer): Promise<Line | undefined> {
+    const line = this.#lines.get(at);
+    if (line === undefined || line.settings !== settingsOf(anonymizer)) return undefined;
+    const output = await fileHash(places.output);
+    return output === (line.proven ? line.output_sha256 : undefined) ? line : undefined;
   }
 
   /** Notes a document whose result is about to be put in its place. Rejects with ERR_OUTPUT, ERR_LOCKED. */
@@ -161,10 +175,13 @@ export class Journal {
     this.#remember(line);
   }
 
-  /** Removes the result of an earlier run, recognised by its hash, when the new one may not be written. */
+  /** Removes the result of an earlier run, recognised by its hash, when there is no new one. Rejects with ERR_OUTPUT. */
   async removeStale(at: string, output: string): Promise<void> {
     const hash = await fileHash(output);
-    if (hash !== undefined && this.#ours.get(at)?.has(hash)) await rm(output, { force: true });
+    if (hash === undefined || !this.#ours.get(at)?.has(hash)) return;
+    await rm(output, { force: true }).catch((cause: unknown) => {
+      throw codedError("ERR_OUTPUT", `${output} is of an earlier run and can't be removed`, { cause });
+    });
   }
 
   async close(): Promise<void> {

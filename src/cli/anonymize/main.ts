@@ -1,5 +1,6 @@
 /** The command line `anonymizer`: reads the arguments, runs one command, gives the exit code. */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { mostReaders } from "../../config/anonymizer-config.ts";
 import { packageVersion, samplers } from "../../index.ts";
 import { refuseAddresses } from "../local-paths.ts";
 import { printError, type Terminal, toCoded } from "../terminal.ts";
@@ -53,9 +54,15 @@ function buildProgram(terminal: Terminal, signal: AbortSignal, done: (exitCode: 
       new Option("--format <format>", "format of the results").choices(["same", "png", "jpeg", "webp", "tiff", "pdf"]),
     )
     .option("--report <dir>", 'folder for the reports, or "none"; default: beside the results')
-    .option("-j, --jobs <n>", "documents worked on at the same time", positiveInt)
+    .option("-j, --jobs <n>", "documents worked on at the same time", jobCount)
     .option("--preview", "write review pages to OUT/preview: the results with the replaced places")
     .option("--preview-originals", "the same with the originals beside the results: guard these pages")
+    .addOption(
+      new Option("--names <names>", "what results are named by: their inputs, or keyed hashes of the paths").choices([
+        "keep",
+        "hash",
+      ]),
+    )
     .option("--dry-run", "only find; write nothing")
     .option("--force", "do again what an earlier run finished")
     .option("--json", "print the summary as JSON")
@@ -75,7 +82,7 @@ function buildProgram(terminal: Terminal, signal: AbortSignal, done: (exitCode: 
     .option("--limit <n>", "only the first documents", positiveInt)
     .option("--offset <n>", "only those after so many", positiveInt)
     .option("--journal <file>", "keep the scores of finished documents there, and go on from them")
-    .option("-j, --jobs <n>", "documents worked on at the same time", positiveInt)
+    .option("-j, --jobs <n>", "documents worked on at the same time", jobCount)
     .option("--json", "print JSON")
     .action(async (manifest: string, options: EvalOptions) =>
       done(await evaluateManifest(manifest, options, terminal, signal)),
@@ -157,5 +164,11 @@ function wholeNumber(text: string): number {
 function positiveInt(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number of at least 1.");
+  return value;
+}
+
+function jobCount(text: string): number {
+  const value = positiveInt(text);
+  if (value > mostReaders) throw new InvalidArgumentError(`It must be at most ${mostReaders}.`);
   return value;
 }

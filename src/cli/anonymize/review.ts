@@ -1,17 +1,20 @@
 /** The review pages of a run: `preview/index.html` in the output folder, and a page for each document. */
-import { readFile, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 import {
+  codedError,
   limitsFrom,
   type PreviewDocument,
   type Report,
+  removeStaleTemporaries,
   reportSchema,
   writePreviewIndex,
   writePreviewPage,
 } from "../../index.ts";
 import type { Job } from "./jobs.ts";
 import type { Places } from "./journal.ts";
-import type { Outcome, Run, RunOptions } from "./run.ts";
+import type { Run, RunOptions } from "./run.ts";
+import type { Outcome } from "./summary.ts";
 
 export const wantsReview = (options: RunOptions): boolean =>
   options.preview === true || options.previewOriginals === true;
@@ -20,6 +23,22 @@ export const wantsReview = (options: RunOptions): boolean =>
 const pageOf = (job: Job): string[] => ["pages", ...`${job.output}.html`.split(sep)];
 
 const folderOf = (out: string): string => join(out, "preview");
+
+/** Clears away what a killed run left among the pages: it may hold originals. */
+export async function clearReview(out: string): Promise<void> {
+  const entries = await readdir(folderOf(out), { recursive: true, withFileTypes: true }).catch(() => []);
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ parentPath, name }) => join(parentPath, name));
+  for (const folder of [folderOf(out), ...folders]) await removeStaleTemporaries(folder);
+}
+
+/** Removes the page of an earlier result. Rejects with ERR_OUTPUT. */
+export async function removePage(out: string, job: Job): Promise<void> {
+  const page = join(folderOf(out), ...pageOf(job));
+  if ((await stat(page).catch(() => undefined)) === undefined) return;
+  await rm(page, { force: true }).catch((cause: unknown) => {
+    throw codedError("ERR_OUTPUT", `${page} is of an earlier run and can't be removed`, { cause });
+  });
+}
 
 /** Writes the page of one document; `result` only of a proven one. */
 export async function review(job: Job, work: Run, report: Report, result: Uint8Array | undefined): Promise<void> {
@@ -54,18 +73,17 @@ function parsed(text: string): unknown {
   }
 }
 
-export async function writeReviewIndex(out: string, outcomes: readonly Outcome[], jobs: readonly Job[]): Promise<void> {
-  const byInput = new Map(jobs.map((job) => [job.input, job]));
+/** The documents of this run, in the order of `outcomes`. */
+export async function writeReviewIndex(out: string, outcomes: ReadonlyMap<Job, Outcome>): Promise<void> {
   const documents: PreviewDocument[] = [];
-  for (const { input, status, confidence, entities, unproven_because, error } of outcomes) {
-    const job = byInput.get(input)!;
+  for (const [job, { status, confidence, entities, unproven_because, error, warning }] of outcomes) {
     const page = await stat(join(folderOf(out), ...pageOf(job))).catch(() => undefined);
     documents.push({
       name: job.output,
       status,
       confidence,
       entities,
-      problems: error === undefined ? unproven_because : [`${error.code}: ${error.message}`],
+      problems: [...unproven_because, ...[error, warning].flatMap((e) => (e ? [`${e.code}: ${e.message}`] : []))],
       ...(page === undefined ? {} : { href: pageOf(job).map(encodeURIComponent).join("/") }),
     });
   }
