@@ -1,8 +1,9 @@
 // npm run fuzz [-- --count 2000 --seed 1 --only documents,configs --case 17 --from 500]
 //
-// Damaged documents, manifests, configurations, vaults, journals and reports through what reads them (test/fuzz). Only
-// the errors in src/errors.ts may come out: no other error, no crash, no hang, no file or thread left over, no memory
-// that grows. Each violation is told with the arguments that repeat it. `count` is of documents; the others have less.
+// Damaged documents, manifests, configurations, vaults, journals and reports through what reads them, and odd readings
+// through the whole anonymizer (test/fuzz). Only the errors in src/errors.ts may come out: no other error, no crash, no
+// hang, no file or thread left over, no memory that grows. Each violation is told with the arguments that repeat it.
+// `count` is of documents; the others have less.
 import { fork } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +16,7 @@ const here = fileURLToPath(import.meta.url);
 const root = join(dirname(here), "..");
 
 /** Share of `count` that a group gets. */
-const shares = { documents: 1, manifests: 0.25, configs: 0.25, vaults: 0.15, journals: 0.1, reports: 0.1 };
+const shares = { documents: 1, manifests: 0.25, configs: 0.25, vaults: 0.15, journals: 0.1, reports: 0.1, flows: 0.25 };
 
 /**
  * Runs the cases of a group in a process of its own, which is started again after a crash or a hang. Resolves to

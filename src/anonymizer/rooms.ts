@@ -1,5 +1,6 @@
 /** The parts an anonymizer works with, made from its configuration. */
 import type { AnonymizerConfig } from "../config/anonymizer-config.ts";
+import { checkedEngine } from "../detection/checked-engine.ts";
 import { createDetector, type Detector } from "../detection/detector.ts";
 import { type CodeEngine, createCodeEngine } from "../detection/image-regions/codes.ts";
 import type { OcrEngine } from "../detection/ocr.ts";
@@ -35,6 +36,7 @@ export interface Rooms {
 
 /** What a caller may bring along instead of the built-in parts. Not closed by the anonymizer. */
 export interface CustomParts {
+  /** Its readings are checked: what no page can have is ERR_OCR_FAILED. */
   readonly ocr?: OcrEngine;
   /** Looks at the result besides `ocr`; only together with it. */
   readonly verifier?: OcrEngine;
@@ -95,9 +97,10 @@ export async function openRooms(
   }
 }
 
-function customReading({ ocr, verifier }: CustomParts): ReadingEngines | undefined {
-  if (ocr === undefined) return undefined;
-  const others = verifier === undefined ? [] : [verifier];
+function customReading(custom: CustomParts): ReadingEngines | undefined {
+  if (custom.ocr === undefined) return undefined;
+  const ocr = checkedEngine(custom.ocr);
+  const others = custom.verifier === undefined ? [] : [checkedEngine(custom.verifier)];
   const verifiers = [ocr, ...others].map((engine) => engine.name);
   return { choice: { requested: "custom", chosen: ocr.name, reason: "brought by the caller", verifiers }, ocr, others };
 }

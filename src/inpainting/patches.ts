@@ -65,8 +65,12 @@ export function extractPatch(page: RasterImage, replacement: Replacement, option
     );
   }
   const sides = (options.others ?? []).map((other) => sideOf(text, roundOut(other)));
-  const allowed = sides.reduce<Box>(intersectBoxes, [0, 0, page.width, page.height]);
-  const textBox = intersectBoxes(text, allowed);
+  const whole: Box = [0, 0, page.width, page.height];
+  const between = sides.reduce<Box>(intersectBoxes, whole);
+  const narrowed = intersectBoxes(text, between);
+  // Where texts lie across each other from several sides, nothing may be left between the borders.
+  const divided = boxWidth(narrowed) > 0 && boxHeight(narrowed) > 0;
+  const [allowed, textBox] = divided ? [between, narrowed] : [whole, text];
   const mask = findMask(page, textBox, allowed, entity.text, fake);
   const pageBox = contextBox(mask, textBox, page, options.maxSide ?? 1024);
   const local = (box: Box): Box => [box[0] - pageBox[0], box[1] - pageBox[1], box[2] - pageBox[0], box[3] - pageBox[1]];

@@ -52,6 +52,8 @@ function run(out: string, when: (stderr: string) => boolean | Promise<boolean>):
     `${out}.vault`,
     "--engine",
     "classical",
+    "--preview",
+    "--preview-originals",
   ];
   const child = spawn(process.execPath, [program, ...args], {
     env: { ...process.env, ANONYMIZER_KEY: key },
@@ -74,6 +76,7 @@ function run(out: string, when: (stderr: string) => boolean | Promise<boolean>):
   );
 }
 
+const allFiles = async (out: string): Promise<string[]> => readdir(out, { recursive: true }).catch(() => []);
 const results = async (out: string): Promise<string[]> =>
   (await readdir(out).catch(() => [])).filter((name) => /^\d\.png$/.test(name)).sort();
 
@@ -83,13 +86,15 @@ describe("a run that is killed", () => {
     const finished = new Map<string, number>();
     let kills = 0;
     for (const wanted of [0, 1, 3, 5]) {
-      // At a temporary file the result (or report, or journal) is just being written.
+      // At a temporary file the result (or report, or review page) is just being written.
       const { code } = await run(out, async () => {
-        const there = await readdir(out).catch(() => [] as string[]);
+        const there = await allFiles(out);
         const done = there.filter((name) => /^\d\.png$/.test(name)).length;
-        return done > wanted || (done === wanted && there.some((name) => name.endsWith(".tmp")));
+        return done > wanted || (done >= wanted && there.some((name) => /^preview.*\.tmp$/.test(name)));
       });
       if (code === null) kills++;
+      for (const name of await allFiles(out))
+        if (name.startsWith("preview/pages/")) expect((await stat(join(out, name))).mode & 0o077, name).toBe(0);
       for (const name of await results(out)) {
         const path = join(out, name);
         // Whole at any moment.
@@ -107,9 +112,10 @@ describe("a run that is killed", () => {
     const { documents } = JSON.parse(last.stdout);
     expect(documents).toMatchObject({ total: count, proven: count, failed: 0, left: 0, skipped: finished.size });
     for (const [name, mtimeMs] of finished) expect((await stat(join(out, name))).mtimeMs, name).toBe(mtimeMs);
-    const left = await readdir(out);
+    const left = await allFiles(out);
     expect(left.filter((name) => /\.(tmp|lock)$/.test(name))).toEqual([]);
     expect(await results(out)).toHaveLength(count);
+    expect(left.filter((name) => /^preview\/pages\/\d\.png\.html$/.test(name))).toHaveLength(count);
 
     // What stands on a result can be looked up, whichever run wrote it.
     const vault = await openVault({ vault: `${out}.vault`, key });

@@ -23,6 +23,7 @@ import { Vault } from "../../src/replacement/vault.ts";
 import { reportSchema } from "../../src/report.ts";
 import { findMetadata } from "../../src/verification/metadata.ts";
 import { sampleReport } from "../helpers/sample-report.ts";
+import { flows } from "./flows.ts";
 import { mutateFile, mutateText, mutateTree } from "./mutate.ts";
 import { seedDocuments } from "./seed-documents.ts";
 
@@ -43,6 +44,7 @@ const prepare: Record<string, (setting: Setting) => Promise<(index: number) => P
   vaults,
   journals,
   reports,
+  flows,
 };
 
 export const groups: readonly string[] = Object.keys(prepare);

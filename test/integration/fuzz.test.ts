@@ -22,6 +22,7 @@ describe("damaged files end well or in a coded error, and leave nothing behind",
     ["vaults", 60],
     ["journals", 60],
     ["reports", 60],
+    ["flows", 12],
   ])("%s", async (group, count) => {
     const own = join(folder, group);
     const run = await openGroup(group, 7, own, join(root, "configs"));

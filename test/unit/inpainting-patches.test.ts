@@ -36,6 +36,15 @@ describe("a patch", () => {
     expect(holds(onPage(extractPatch(page, replacementOf("Clara Lindholm", "Berta Sandvik", tight))), box)).toBe(true);
   });
 
+  it("is made also where other texts lie across its own from several sides", () => {
+    const own: Box = [300, 180, 400, 200];
+    const others: Box[] = [
+      [230, 140, 335, 215],
+      [365, 165, 470, 240],
+    ];
+    checkShape(extractPatch(page, replacementOf("Clara Lindholm", "Berta Sandvik", own), { others }), 900, 400);
+  });
+
   it("does not swallow a neighbouring line or a long rule", () => {
     const two = drawPage(900, 400, [
       { text: "Clara Lindholm", x: 300, y: 180 },

@@ -34,8 +34,9 @@ const extensions: Readonly<Record<DocumentFormat, string>> = {
 
 /**
  * A file goes to its own name, a file of a folder to its path inside that folder, a file that matches a pattern to its
- * path from where the pattern begins. What already lies in the output folder is left out. Rejects with ERR_DOCUMENT_EMPTY when nothing is left, ERR_USAGE when two inputs would have one result or
- * a result would replace its input.
+ * path from where the pattern begins. What already lies in the output folder is left out. Rejects with
+ * ERR_DOCUMENT_EMPTY when nothing is left, ERR_USAGE when two inputs would have one result or a result would replace its
+ * input.
  */
 export async function collectJobs(
   inputs: readonly string[],

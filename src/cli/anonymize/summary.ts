@@ -30,7 +30,7 @@ export interface Outcome {
   readonly warning?: ErrorFacts;
 }
 
-/** The outcome without the input's name, where names are hashed; messages may hold it, so the code's meaning stands there. */
+/** The outcome without the input's name, where names are hashed; messages may hold it, and give way to the code's meaning. */
 export function withoutName(outcome: Outcome, job: Job): Outcome {
   if (!job.hidden) return outcome;
   const { error, warning } = outcome;

@@ -10,7 +10,7 @@ const pattern =
 /** In any groups, behind a label. */
 const loosePattern = /(?<![\d*xX])(?:\d[ -]?){12,18}\d(?!\d)/g;
 /** "XXXX XXXX XXXX 8381", "4910-12**-****-7501", "************7501". */
-const masked = /(?<![\p{L}\d])(?:\d{4}[ -]?)?(?:\d{0,2}[*xX•#]{2,}[ -]?)+[*xX•#\d]*\d{3,4}(?!\d)/gu;
+const masked = /(?<![\p{L}\d])(?:\d{4}[ -]?)?(?:\d{0,2}[*xX•#]{2,}(?![*xX•#])[ -]?)+[*xX•#\d]*\d{3,4}(?!\d)/gu;
 
 /** Payment card numbers: issuer's first digits and check digit, or a label; masked ones with their last digits. */
 export const cardRecognizer: Recognizer = {
