@@ -413,11 +413,7 @@ export class AnonymizeFlow {
         document,
         (pseudonymizer) =>
           improve(painting, current, { pseudonymizer, hidden, pageTexts, mayAdd: round <= addingRounds, signal }),
-        () =>
-          replacementsAsTheyCame(
-            document,
-            painting.regions.map((region) => region.replacement),
-          ),
+        () => replacementsAsTheyCame(document, painting.replacements),
         signal,
       );
       if (left === 0) return { painting, proof, rounds: round };

@@ -38,7 +38,7 @@ export async function improve(painting: Painting, proof: Proof, options: Improve
 
 /** Originals in untouched text. */
 async function stillStanding(painting: Painting, proof: Proof, options: ImproveOptions): Promise<Replacement[]> {
-  const known = [...painting.regions.map((region) => region.replacement), ...options.hidden];
+  const known = [...painting.replacements, ...options.hidden];
   const fakes = new Map(known.map(({ entity, fake }) => [entity.id, fake]));
   const painted = painting.painted();
   const found: SameValue[] = [];
@@ -66,7 +66,7 @@ const sureEnough = 0.7;
 /** Findings on the result that are no invented values, as far as they stand outside the painted boxes. */
 async function foundLate(painting: Painting, proof: Proof, options: ImproveOptions): Promise<Replacement[]> {
   const painted = painting.painted();
-  const ids = new Set(painting.regions.map((region) => region.replacement.entity.id));
+  const ids = new Set(painting.replacements.map(({ entity }) => entity.id));
   const entities: Entity[] = [];
   for (const found of proof.redetection.unknown) {
     if (found.score < sureEnough) continue;
@@ -117,9 +117,7 @@ async function inventFor(
 ): Promise<Replacement[]> {
   if (entities.length === 0) return [];
   const { pseudonymizer, pageTexts, signal } = options;
-  const known = [...painting.regions.map((region) => region.replacement), ...options.hidden].map(
-    ({ entity }) => entity,
-  );
+  const known = [...painting.replacements, ...options.hidden].map(({ entity }) => entity);
   const all = await pseudonymizer.replace([...known, ...entities], { pageTexts, signal });
   const ids = new Set(entities.map((entity) => entity.id));
   return all.filter(({ entity }) => ids.has(entity.id));

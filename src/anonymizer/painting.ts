@@ -122,6 +122,10 @@ export class Painting {
     return [...this.#regions.values()];
   }
 
+  get replacements(): readonly Replacement[] {
+    return this.regions.map(({ replacement }) => replacement);
+  }
+
   /** Every region with a drawing, as the checks want it. */
   painted(): PaintedRegion[] {
     const painted: PaintedRegion[] = [];

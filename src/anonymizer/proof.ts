@@ -127,7 +127,7 @@ export async function prove(
     }),
   );
 
-  const values = [...painting.regions.map(({ replacement }) => replacement), ...options.hidden];
+  const values = [...painting.replacements, ...options.hidden];
   const targets = values.map(({ entity }) => entity);
   const searchOptions = { minSimilarity: options.gate.leakSimilarity, ...(signal && { signal }) };
   const look = async (seen: readonly OcrPage[]): Promise<Look> => ({

@@ -1,5 +1,5 @@
 /** An engine that the caller brought: what it gives is looked at before anything relies on it. */
-import { type Box, boxHeight, boxWidth } from "../documents/geometry.ts";
+import { boxHeight, boxWidth, clipBox } from "../documents/geometry.ts";
 import type { RasterImage } from "../documents/image.ts";
 import { codedError } from "../errors.ts";
 import { makeLine } from "./lines.ts";
@@ -31,7 +31,7 @@ function checkReading(reading: OcrPage, { width, height }: RasterImage, engine: 
   const word = ({ text, box, confidence }: OcrWord): OcrWord => {
     if (text.length > longestWord) throw wrong(`a word of ${text.length} characters`);
     if (!Number.isFinite(confidence)) throw wrong(`the confidence ${confidence}`);
-    const inside: Box = [Math.max(0, box[0]), Math.max(0, box[1]), Math.min(width, box[2]), Math.min(height, box[3])];
+    const inside = clipBox(box, { width, height });
     if (!(boxWidth(inside) > 0 && boxHeight(inside) > 0)) throw wrong(`a word in the box [${box.join(", ")}]`);
     return { text: wellFormed(text), box: inside, confidence: Math.min(1, Math.max(0, confidence)) };
   };

@@ -83,3 +83,21 @@ const unite = (a: readonly number[], b: readonly number[]): [number, number, num
   Math.max(a[2]!, b[2]!),
   Math.max(a[3]!, b[3]!),
 ];
+
+/** Pixels of ink in a box of a mask, and how thick its strokes are in the direction in which they are thinnest, pixels. */
+export function strokesIn(
+  box: Box,
+  mask: Uint8Array,
+  width: number,
+): { readonly count: number; readonly thickness: number } {
+  let [count, across, down] = [0, 0, 0];
+  for (let y = box[1]; y < box[3]; y++) {
+    for (let x = box[0]; x < box[2]; x++) {
+      if (mask[y * width + x] === 0) continue;
+      count++;
+      if (x === box[0] || mask[y * width + x - 1] === 0) across++;
+      if (y === box[1] || mask[(y - 1) * width + x] === 0) down++;
+    }
+  }
+  return { count, thickness: count / Math.max(across, down) };
+}

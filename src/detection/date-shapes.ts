@@ -72,8 +72,8 @@ export function findDates(text: string): { readonly start: number; readonly end:
   const found: { start: number; end: number }[] = [];
   for (const { pattern, numeric, separator } of forms) {
     for (const match of plain.matchAll(pattern)) {
-      const glue = /\d([.-])$/.exec(plain.slice(0, match.index))?.[1];
-      if (separator && glue && (glue === match[separator] || !/\d{4}$/.test(match[0]))) continue;
+      const glue = separator && /\d([.-])$/.exec(plain.slice(Math.max(0, match.index - 2), match.index))?.[1];
+      if (glue && (glue === match[separator] || !/\d{4}$/.test(match[0]))) continue;
       const timeFollows = /^\s+\d{1,2}[:.]\d{2}/.test(plain.slice(match.index + match[0].length));
       // A time behind it vouches for a date with a misread figure.
       if (numeric && !timeFollows && !possible(match[numeric[0]]!, match[numeric[1]]!)) continue;

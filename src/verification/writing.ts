@@ -2,7 +2,7 @@
  * Which ink looks like writing: strokes on paper of one tone. Photographs, contours of drawings, filled shapes and
  * specks do not, so a page is not held to be unread for being a picture.
  */
-import { findComponents, type GreyImage } from "../detection/components.ts";
+import { findComponents, type GreyImage, strokesIn } from "../detection/components.ts";
 import { type Box, boxArea, boxHeight, boxWidth, clipBox, growBox } from "../documents/geometry.ts";
 import type { Pacer } from "../pacer.ts";
 
@@ -37,16 +37,8 @@ export async function keepWriting(ink: Uint8Array, grey: GreyImage, pacer: Pacer
 function isStroke(box: Box, ink: Uint8Array, width: number): boolean {
   const longest = Math.max(boxWidth(box), boxHeight(box));
   if (longest < speck) return false;
-  let [count, across, down] = [0, 0, 0];
-  for (let y = box[1]; y < box[3]; y++) {
-    for (let x = box[0]; x < box[2]; x++) {
-      if (ink[y * width + x] === 0) continue;
-      count++;
-      if (x === box[0] || ink[y * width + x - 1] === 0) across++;
-      if (y === box[1] || ink[(y - 1) * width + x] === 0) down++;
-    }
-  }
-  if (longest > shape && count / Math.max(across, down) > thickest * longest) return false;
+  const { count, thickness } = strokesIn(box, ink, width);
+  if (longest > shape && thickness > thickest * longest) return false;
   return Math.min(boxWidth(box), boxHeight(box)) <= largest || count >= filled * boxArea(box);
 }
 

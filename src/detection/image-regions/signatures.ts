@@ -14,7 +14,7 @@ import {
   uniteBoxes,
 } from "../../documents/geometry.ts";
 import type { RasterImage } from "../../documents/image.ts";
-import { findComponents } from "../components.ts";
+import { findComponents, strokesIn } from "../components.ts";
 import { fold } from "../fold.ts";
 import { layoutOf, type Segment } from "../layout.ts";
 import type { OcrPage, OcrWord } from "../ocr.ts";
@@ -164,15 +164,7 @@ const thickest = 0.6;
 function isWriting(box: Box, { mask, width, textHeight }: PageInk): boolean {
   const [w, h] = [boxWidth(box), boxHeight(box)];
   if (w < 2.2 * textHeight || h < 0.7 * textHeight) return false;
-  let [count, across, down] = [0, 0, 0];
-  for (let y = box[1]; y < box[3]; y++) {
-    for (let x = box[0]; x < box[2]; x++) {
-      if (mask[y * width + x] === 0) continue;
-      count++;
-      if (x === box[0] || mask[y * width + x - 1] === 0) across++;
-      if (y === box[1] || mask[(y - 1) * width + x] === 0) down++;
-    }
-  }
+  const { count, thickness } = strokesIn(box, mask, width);
   const share = count / (w * h);
-  return share > 0.01 && share < 0.55 && count / Math.max(across, down) < thickest * textHeight;
+  return share > 0.01 && share < 0.55 && thickness < thickest * textHeight;
 }
