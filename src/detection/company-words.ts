@@ -1,10 +1,10 @@
 /** Words in the names of companies. */
 import { fold } from "./fold.ts";
 
-/** Legal forms that are nothing else. Matched on folded text; "8" is OCR's "B". */
-const surelyLegal = String.raw`s\s?d\s?n\.?\s*[b8]\s?h\s?[do0]|bhd|pte\.?\s*ltd|pty\.?\s*ltd|(?:co\.?,?\s*)?ltd|l\.?l\.?c|l\.?l\.?p|incorporated|corporation|plc|g\s?m\s?b\s?h(?:\s*(?:&|und|u\.)\s*co\.?\s*(?:kgaa|kg|ohg)?)?|mbh|kgaa|&\s*co\.?\s*kg|ohg|e\.\s?k|s\.?\s?a\.?\s?r\.?\s?l|eurl|sasu|s\.\s?a\.\s?s|s\.\s?p\.\s?a|s\.?\s?r\.\s?l\.?\s?s?|srl|s\.\s?n\.\s?c|s\.\s?l\.?\s?u|b\.\s?v|n\.\s?v|v\.\s?o\.\s?f|vof|oyj|aps|(?:&|und|et|y|e|en)\s*(?:co|cie|sons|sohne|fils|hijos|figli|zonen|zn|bros|brothers|associates|partners?)`;
+/** Legal forms that are nothing else. Matched on folded text; "8" is OCR's "B", "i" and "1" are its "l". */
+const surelyLegal = String.raw`s\s?d\s?n\.?\s*[b8]\s?h\s?[do0]|bhd|pte\.?\s*ltd|pty\.?\s*ltd|(?:co\.?,?\s*)?ltd|l\.?l\.?c|l\.?l\.?p|incorporated|corporation|plc|g\s?m\s?b\s?h(?:\s*(?:&|und|u\.)\s*co\.?\s*(?:kgaa|kg|ohg)?)?|mbh|kgaa|&\s*co\.?\s*kg|ohg|e\.\s?k|s\.?\s?a\.?\s?r\.?\s?[l1]|eurl|sasu|s\.\s?a\.\s?s|s\.\s?p\.\s?a|s\.?\s?r\.\s?[li1]\.?\s?s?|srl|s\.\s?n\.\s?c|s\.\s?[li1]\.?\s?u|b\.\s?v|n\.\s?v|v\.\s?o\.\s?f|vof|oyj|aps|(?:&|und|et|y|e|en)\s*(?:co|cie|sons|sohne|fils|hijos|figli|zonen|zn|bros|brothers|associates|partners?)`;
 /** Forms that may be words or weights too: only in capitals, behind a name, at the end of it. */
-const maybeLegal = String.raw`inc|limited|corp|ag|kg|gbr|e\.?\s?v|sas|snc|s\.?\s?a|spa|s\.?\s?l|s\.\s?c|bv|nv|cv|sdn|oy|ab|a\/s|enterprises?|trading|holdings?|industries`;
+const maybeLegal = String.raw`inc|limited|corp|ag|kg|gbr|e\.?\s?v|sas|snc|s\.?\s?a|spa|s\.?\s?l|s\.\s?[i1]|s\.\s?c|bv|nv|cv|sdn|oy|ab|a\/s|enterprises?|trading|holdings?|industries`;
 const legalForm = new RegExp(
   `(?<![\\p{L}\\d-])(?:(${surelyLegal})|(?:${maybeLegal}))(?:\\.|(?![\\p{L}\\d]))(?:\\s*\\(m\\))?`,
   "gu",

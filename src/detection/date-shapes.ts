@@ -76,7 +76,7 @@ export function findDates(text: string): { readonly start: number; readonly end:
       if (glue && (glue === match[separator] || !/\d{4}$/.test(match[0]))) continue;
       const timeFollows = /^\s+\d{1,2}[:.]\d{2}/.test(plain.slice(match.index + match[0].length));
       // A time behind it vouches for a date with a misread figure.
-      if (numeric && !timeFollows && !possible(match[numeric[0]]!, match[numeric[1]]!)) continue;
+      if (numeric && !timeFollows && !possible(match[numeric[0]]!, match[numeric[1]]!) && !nearly(match)) continue;
       found.push({ start: match.index, end: match.index + match[0].length });
     }
   }
@@ -104,6 +104,14 @@ export function findDamagedDate(text: string): { readonly start: number; readonl
   if (match === null || (match[1]!.match(/\d/g)?.length ?? 0) < 4 || /^\d{4}$/.test(match[1]!)) return undefined;
   const start = match[0].length - match[1]!.length;
   return { start, end: match[0].length };
+}
+
+/** "15-17-2010": a figure of the month is misread. With a year of four figures, and separators, it can be little else. */
+function nearly([text, ...groups]: RegExpMatchArray): boolean {
+  const match = /^(\d{2})([./-])(\d{2})\2(?:19|20)\d{2}$/.exec(text);
+  return (
+    match !== null && groups.length > 2 && [match[1], match[3]].every((part) => Number(part) >= 1 && Number(part) <= 31)
+  );
 }
 
 /** Day and month in either order; OCR reads 8 for 0. */

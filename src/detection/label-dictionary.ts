@@ -38,10 +38,13 @@ const blurred = (word: string): string =>
 
 /** Words long enough to be known with a letter wrong, by first letter and length. */
 const similar = new Map<string, { readonly blurred: string; readonly word: string }[]>();
+/** Those that begin with a letter that OCR makes "l" or "I" of, with it so ("lelefon"). */
+const misreadStart = new Map<string, string>();
 const minSimilarLength = 7;
 for (const word of dictionary.keys()) {
   const key = blurred(word);
   if (key.length < minSimilarLength) continue;
+  if (/^[tfj]/.test(key)) misreadStart.set(`l${key.slice(1)}`, word);
   for (const length of [key.length - 1, key.length, key.length + 1]) {
     const bucket = `${key[0]}${length}`;
     similar.set(bucket, [...(similar.get(bucket) ?? []), { blurred: key, word }]);
@@ -66,13 +69,16 @@ export const isWeakLabel = (word: string): boolean => weak.has(word);
 /** A name too: needs a colon. */
 export const isNameLikeLabel = (word: string): boolean => nameLike.has(word);
 
-/** A label exactly so, but for "0" and "1" in the place of letters. */
+/** A label exactly so, but for "0" and "1" in the place of letters, and "1" or "l" in that of "i" ("C.1.F."). */
 export function findLabel(word: string): LabelEntry | undefined {
   const kind = dictionary.get(word);
   if (kind !== undefined) return { kind, word };
-  const mended = word.replace(/0/g, "o").replace(/1/g, "l");
-  const mendedKind = mended === word ? undefined : dictionary.get(mended);
-  return mendedKind && { kind: mendedKind, word: mended };
+  const letters = word.replace(/0/g, "o");
+  for (const mended of [letters.replace(/1/g, "l"), letters.replace(/[1l]/g, "i")]) {
+    const mendedKind = mended === word ? undefined : dictionary.get(mended);
+    if (mendedKind !== undefined) return { kind: mendedKind, word: mended };
+  }
+  return undefined;
 }
 
 /** A label with a letter misread ("Sumame", "Date of bisth"); only for long words. */
@@ -84,11 +90,12 @@ export function findSimilarLabel(word: string): LabelEntry | undefined {
       return { kind: dictionary.get(candidate.word)!, word: candidate.word };
     }
   }
-  return undefined;
+  const other = misreadStart.get(key);
+  return other === undefined ? undefined : { kind: dictionary.get(other)!, word: other };
 }
 
-/** Whether a text is nothing but a label's word; names that are words too ("Price") are not counted. */
+/** Whether a text is nothing but a label's word, or "number" in some language; names that are words too ("Price") are not counted. */
 export function isLabelText(text: string): boolean {
   const word = labelWordOf(text);
-  return dictionary.has(word) && !nameLike.has(word);
+  return (dictionary.has(word) && !nameLike.has(word)) || (word.length > 3 && numbers.has(word));
 }

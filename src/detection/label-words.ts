@@ -62,7 +62,7 @@ export const labelWords: Readonly<Record<LabelKind, string>> = {
     policyholder, applicant, name of applicant, passenger, passenger name, tenant, landlord, holder, owner,
     cashier, cashier name, served by, your host, host, hostess, server, your server, attended by, waiter, waitress, operator, staff,
     clerk, salesperson, sales person, salesman, sales rep, sales representative, sales, sold by, handled by,
-    attn, attention, att, contact, contact person, client contact, originator, liaison, research liaison, investigator, investigators, analyst, your contact, prepared by, approved by, issued by, received
+    attn, attention, att, atencion, atenzione, attenzione, contact, contact person, client contact, originator, liaison, research liaison, investigator, investigators, analyst, your contact, prepared by, approved by, issued by, received
     by, checked by, authorised by, authorized by, submitted by, requested by, reviewed by, signed by, signed,
     written by, author, completed by, delivered by, collected by, ordered by, reported by, supervisor, managing director, general manager, chairman, president, director, ceo, manager, doctor, physician, dentist, nurse, driver, father, mother, spouse,
     husband, wife, child, emergency contact, next of kin, witness, cc, vorname, vornamen, nachname,

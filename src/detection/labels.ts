@@ -4,7 +4,7 @@ import { atOnce, inSlices, type Pacer } from "../pacer.ts";
 import { type Token, tokenize } from "./fold.ts";
 import { findLabel, findSimilarLabel, isNameLikeLabel, isNumberWord, isWeakLabel } from "./label-dictionary.ts";
 import type { LabelKind } from "./label-words.ts";
-import { layoutOf, type Segment } from "./layout.ts";
+import { type Layout, layoutOf, type Segment } from "./layout.ts";
 import type { OcrPage } from "./ocr.ts";
 import { eachStep, type Steps } from "./steps.ts";
 import { isProse } from "./text-shapes.ts";
@@ -58,7 +58,7 @@ function* makeLabels(page: OcrPage): Steps<Label[]> {
 }
 
 /** Between words of one label. */
-const insideLabel = /^[\s.,\-_/&+()'’`ºª°*]*$/;
+const insideLabel = /^[\s.,\-_/&+()'’"”`ºª°*]*$/;
 /** "Vorname(n)", "Surname(s)". */
 const plural = /^\s?\((?:s|n|en|e|es|r|in|innen|a|as|i)\)/;
 const numberSign = /^[\s.]*(?:#|n[°º]|№)/;
@@ -134,7 +134,7 @@ function longestAt(tokens: readonly Token[], first: number, folded: string): Mat
     word += tokens[i]!.text;
     const entry = findLabel(word);
     if (entry !== undefined) best = { ...entry, last: i };
-    else if (first === 0) {
+    else if (first === 0 || colon.test(folded.slice(tokens[i]!.end))) {
       const near = findSimilarLabel(word);
       if (near !== undefined) similar = { ...near, last: i };
     }
@@ -210,8 +210,18 @@ export function valueCandidates(page: OcrPage, label: Label): Candidate[] {
   if (right.length === 0 || below.length === 0) return [...right, ...below];
   // "Name    X" above "Points  : 4": a list, not a grid.
   const next = layout.right(under!);
-  const isList = next !== undefined && /^\s*[:=]/.test(next.text);
+  const isList = (next !== undefined && /^\s*[:=]/.test(next.text)) || isInValueColumn(beside!, layout, labelled);
   return !isList && standsUnder(segment.box, under!.box, beside!) ? [...below, ...right] : [...right, ...below];
+}
+
+/** Below the value of another label that stands to the left of it: the rows are "label   value". */
+function isInValueColumn(value: Segment, layout: Layout, labelled: ReadonlyMap<Segment, Label>): boolean {
+  const above = layout.above(value);
+  if (above === undefined || labelled.has(above)) return false;
+  const label = layout.left(above);
+  return (
+    label !== undefined && labelled.has(label) && Math.abs(above.box[0] - value.box[0]) < 0.5 * boxHeight(value.box)
+  );
 }
 
 /** A grid of labels with values under them, rather than values to the right. */

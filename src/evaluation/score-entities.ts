@@ -36,7 +36,7 @@ export interface PageScore {
   readonly types: Map<EntityType, Counts>;
   /** Labelled regions whose value is personal data, in order; true where at least half is covered or it is found. */
   readonly covered: readonly boolean[];
-  /** Regions without a label as personal data, and those that no finding touches. */
+  /** Regions without a label as personal data, and those that no finding touches besides those of labelled parts. */
   readonly others: number;
   readonly untouched: number;
 }
@@ -83,7 +83,10 @@ export function scorePage(truth: readonly TrueRegion[], found: readonly FoundEnt
   for (const region of truth) {
     if (region.type === undefined) {
       others++;
-      if (!found.some((entity) => touches(entity.box, region.box))) untouched++;
+      // A whole line may be listed beside the values in it; findings of these say nothing about the rest of the line.
+      const values = truth.filter((part) => part.type !== undefined && isWithin(part.box, region.box));
+      const strays = found.filter(({ box }) => coveredWidth(values, box) < 0.7);
+      if (!strays.some(({ box }) => touches(box, region.box))) untouched++;
       continue;
     }
     const counts = countsOf(region.type);
@@ -102,6 +105,9 @@ export function scorePage(truth: readonly TrueRegion[], found: readonly FoundEnt
   }
   return { types, covered, others, untouched };
 }
+
+const isWithin = (part: Box, line: Box): boolean =>
+  boxArea(intersectBoxes(part, line)) >= 0.8 * boxArea(part) && boxArea(part) < boxArea(line);
 
 function isFound(region: TrueRegion, group: readonly FoundEntity[]): boolean {
   if (iou(region.box, uniteBoxes(group.map(({ box }) => box))) >= 0.5) return true;

@@ -146,17 +146,46 @@ function paperLevel(plane: Plane, inner: Box, zone: Box): number {
       histogram[Math.min(255, Math.round(plane.data[y * plane.width + x]!))]! += atBorder ? 2 : 1;
     }
   }
-  let best = 255;
+  // Clean ink fills few levels and noisy paper many, so the two are weighed as wholes before the level is chosen.
+  const [from, to] = heavierPart(histogram);
+  let best = to;
   let bestCount = -1;
-  for (let level = 255; level >= 0; level--) {
+  for (let level = to; level >= from; level--) {
     let count = 0;
-    for (let k = -4; k <= 4; k++) count += histogram[level + k] ?? 0;
+    for (let at = Math.max(from, level - 4); at <= Math.min(to, level + 4); at++) count += histogram[at]!;
     if (count > bestCount) {
       best = level;
       bestCount = count;
     }
   }
   return best;
+}
+
+/** Classes closer than this are noise of one. */
+const minSplit = 40;
+
+/**
+ * The levels, both ends included, of the larger of the two classes that a histogram falls into (Otsu 1979, "A threshold
+ * selection method from gray-level histograms": the split with the greatest variance between the classes); all levels
+ * where there is one class.
+ */
+function heavierPart(histogram: Float32Array): readonly [from: number, to: number] {
+  const all = histogram.reduce((sum, count) => sum + count, 0);
+  const moment = histogram.reduce((sum, count, level) => sum + count * level, 0);
+  let [below, belowMoment, most] = [0, 0, 0];
+  let part: readonly [number, number] = [0, 255];
+  for (let level = 0; level < 255; level++) {
+    below += histogram[level]!;
+    belowMoment += histogram[level]! * level;
+    if (below === 0 || below === all) continue;
+    const apart = (moment - belowMoment) / (all - below) - belowMoment / below;
+    const between = below * (all - below) * apart ** 2;
+    if (between <= most) continue;
+    most = between;
+    if (apart < minSplit) part = [0, 255];
+    else part = 2 * below > all ? [0, level] : [level + 1, 255];
+  }
+  return part;
 }
 
 function isDarkInk(plane: Plane, inner: Box, level: number): boolean {

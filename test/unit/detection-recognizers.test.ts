@@ -107,6 +107,40 @@ describe("numbers and forms", () => {
   });
 });
 
+describe("what OCR read wrongly", () => {
+  it.each<[EntityType, string, string[]]>([
+    ["iban", "1RAN 1152 E521 4973 9851 2215 3700 276", ["1152 E521 4973 9851 2215 3700 276"]],
+    ["iban", "IHAN DEb1 9363 9453 1774 1674 61", ["DEb1 9363 9453 1774 1674 61"]],
+    ["iban", "OLGA SANDMANN e1T75 E071 7339 4618 6419 5775 182", ["e1T75 E071 7339 4618 6419 5775 182"]],
+    ["iban", "IMAE IT8T V138 3124 334T 2152 7206 403 Legale", ["IT8T V138 3124 334T 2152 7206 403"]],
+    ["iban", "2015 2016 2017 2018 2019 2020", []],
+    ["iban", "ITEM A1 2015 2016 2017 2018 2019", []],
+    ["iban", "THAN 1152 items", []],
+    ["date", "Berlin, 15-17-2010", ["15-17-2010"]],
+    ["date", "15-47-2010 and 15-17-2010-3", []],
+    ["email", "03-2398 5764contact@holloway.com.my", ["contact@holloway.com.my"]],
+    ["phone", "03-2398 5764contact@holloway.com.my", ["03-2398 5764"]],
+    ["email", "5764@mail.example", ["5764@mail.example"]],
+    ["email", "Correo: contact(taberna-holloway.es", ["contact(taberna-holloway.es"]],
+    ["email", "colour(s) de nom(s) de", []],
+    ["email", "Email:OLGA9OPOSTEXAMPLEORA", ["OLGA9OPOSTEXAMPLEORA"]],
+    ["email", "E-mail: siehe oben", []],
+    ["email", "E-mail: 03-2345 6789", []],
+    ["address", "Geboortedatum: 11-03-1946 Geboorteplaat: Bonnerzijl", ["Bonnerzijl"]],
+    ["tax_id", "C.1F B-66371071", ["B-66371071"]],
+    ["tax_id", "C.LF. 18218072 W", ["18218072 W"]],
+    ["id_number", 'N" de cliente K133193', ["K133193"]],
+    ["phone", "lelefax 09302 4284902", ["09302 4284902"]],
+    ["phone", "Pelefax 09302 4284902", []],
+    ["company", "Hollander & Sandmann S.r.I.", ["Hollander & Sandmann S.r.I"]],
+    ["company", "Hollander y Sandmann S.I.", ["Hollander y Sandmann S.I"]],
+    ["person", "GR0SS<<RENE<<<<<<<<<<<<<<<<<<<", ["GR0SS<<RENE<<<<<<<<<<<<<<<<<<<"]],
+    ["person", "Atención: Mateo Hollander Vela", ["Mateo Hollander Vela"]],
+  ])("%s in '%s' gives %j", async (type, text, values) => {
+    expect(await found(type, text)).toEqual(values);
+  });
+});
+
 it("says why it took a number", async () => {
   const reasons = async (row: string): Promise<string[]> =>
     (await createDetector().detect(page(row), 0)).map(({ reason }) => reason);
@@ -167,6 +201,8 @@ describe("persons", () => {
     expect(await found("person", "Total Amount", "Signature")).toEqual([]);
     // A list, whose labels stand closer to each other than to their values.
     expect(await found("person", "Name|Erika Mustermann", "Balance|: Twelve")).toEqual(["Erika Mustermann"]);
+    expect(await found("person", "Hora|10:19:47", "Cajero|Sergi", "Boligrafo azul")).toEqual(["Sergi"]);
+    expect(await found("person", "Name", "Numéro")).toEqual([]);
   });
 });
 

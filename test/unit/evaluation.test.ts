@@ -53,6 +53,18 @@ describe("scoring findings", () => {
     expect(overallScore(score.types)).toMatchObject({ labelled: 2, found: 1, recall: 0, precision: 0 });
   });
 
+  it("judges the rest of a line by itself where the line is listed beside the values in it", () => {
+    const lines = [
+      { box: line(0, 0, 200), text: "Your contact is Jane Roe, call 555 0100", type: undefined },
+      { box: line(2, 80, 120), text: "Jane Roe", type: "person" as const },
+      { box: line(0, 150, 200), text: "555 0100", type: "phone" as const },
+    ];
+    const name = { box: line(1, 82, 121), text: "Jane Roe", type: "person" as const };
+    expect(scorePage(lines, [name])).toMatchObject({ others: 1, untouched: 1 });
+    const withWords = { ...name, box: line(1, 30, 121) };
+    expect(scorePage(lines, [withWords])).toMatchObject({ others: 1, untouched: 0 });
+  });
+
   it("does not take a sliver for the line", () => {
     const score = scorePage(truth, [{ box: [0, 15, 10, 35], text: "x", type: "company" }]);
     expect(typeScore(score.types.get("company")!)).toMatchObject({ recall: 0, precision: 0, covered: 0 });

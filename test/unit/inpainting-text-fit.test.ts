@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cropImage } from "../../src/documents/image.ts";
+import { createImage, cropImage } from "../../src/documents/image.ts";
 import { analyseInk } from "../../src/ink/ink.ts";
 import { estimateSlope } from "../../src/ink/ink-edges.ts";
 import { fitText } from "../../src/ink/text-fit.ts";
@@ -7,6 +7,7 @@ import { textInk } from "../../src/ink/text-ink.ts";
 import { layoutText } from "../../src/ink/text-layout.ts";
 import { extractPatch } from "../../src/inpainting/patches.ts";
 import { createPacer } from "../../src/pacer.ts";
+import { Random } from "../../src/random/random.ts";
 import { fontFace } from "../../src/rendering/fonts.ts";
 import { measureText, renderCoverage } from "../../src/rendering/text.ts";
 import { drawPage, replacementOf } from "./helpers/drawn-page.ts";
@@ -149,5 +150,23 @@ describe("ink and paper", () => {
     expect(analysis.darkInk).toBe(true);
     const clean = cropImage(gradient.page, [0, 0, 300, 20]);
     expect(analysis.ink.subarray(0, 300 * 20).reduce((a, b) => a + b, 0)).toBeLessThan(clean.width * 0.05);
+  });
+
+  it.each([
+    ["dark", 205, 0],
+    ["light", 60, 255],
+  ])("takes noisy paper for the paper beside bold, clean %s ink", (name, paperLevel, inkLevel) => {
+    const random = new Random(name);
+    const image = createImage(120, 40, [0, 0, 0]);
+    for (let i = 0; i < 120 * 40; i++) {
+      const [x, y] = [i % 120, Math.floor(i / 120)];
+      const inked = x >= 20 && x < 100 && y >= 10 && y < 30 && x % 10 < 5;
+      const level = inked ? inkLevel : paperLevel + Math.round(25 * (2 * random.next() - 1));
+      image.data.fill(level, i * 3, i * 3 + 3);
+    }
+    const { darkInk, ink } = analyseInk(image, [20, 10, 100, 30]);
+    expect(darkInk).toBe(name === "dark");
+    expect(ink[20 * 120 + 22]).toBe(1);
+    expect(ink[20 * 120 + 28]).toBe(0);
   });
 });

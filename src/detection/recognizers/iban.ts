@@ -1,3 +1,4 @@
+import { distance } from "fastest-levenshtein";
 import { countrySpecs, electronicFormatIBAN, isValidIBAN } from "ibantools";
 import type { Finding, Recognizer } from "../entity.ts";
 import { labelBefore } from "../labels.ts";
@@ -18,11 +19,30 @@ function fitsCountry(text: string): boolean {
   );
 }
 
+/** What OCR leaves of one in groups of four: country or check digits are damaged, and letters stand among the digits. */
+const damaged = /(?<![A-Za-z\d])(?=[A-Za-z]*\d)[A-Za-z\d]{3,5}(?:\s[\dA-Z]{4}){4,7}(?:\s[\dA-Z]{1,3})?(?![A-Za-z\d])/g;
+
+/** Mostly digits, with a letter: columns of years and quantities are no account. */
+function looksLikeAccount(text: string): boolean {
+  const plain = text.replace(/\s/g, "");
+  const digits = plain.match(/\d/g)?.length ?? 0;
+  const years = text.match(/(?<!\S)(?:19|20)\d\d(?!\S)/g)?.length ?? 0;
+  return plain.length <= 34 && digits < plain.length && digits >= 0.7 * plain.length && years < 3;
+}
+
+/** Behind "IBAN" with a letter misread ("1BAN", "IHAN", "MBAN"). */
+const behindWord =
+  /(?<![\p{L}\d])([\p{L}\d|]{3,5})[\s:.]{1,3}([A-Z\d][A-Za-z\d]{2,}(?:\s?[A-Z\d]{2,}){2,8})(?![\p{L}\d])/gu;
+const isNearlyIban = (word: string): boolean => distance(word.toUpperCase().replace(/[1|]/g, "I"), "IBAN") <= 1;
+
 /** Letters that OCR puts for digits, in the part of an IBAN that must be digits in most countries. */
 const mended = (text: string): string =>
   text.slice(0, 2) + text.slice(2).replace(/[OQD]/g, "0").replace(/[IL]/g, "1").replace(/S/g, "5").replace(/B/g, "8");
 
-/** IBANs with valid check digits, also where OCR put letters for digits; with a label those with a wrong digit too. */
+/**
+ * IBANs with valid check digits, also where OCR put letters for digits; with a label those with a wrong digit too, and
+ * what looks like one that was read worse.
+ */
 export const ibanRecognizer: Recognizer = {
   name: "iban",
   types: ["iban"],
@@ -35,6 +55,17 @@ export const ibanRecognizer: Recognizer = {
           fitsCountry(number) ? { score: 0.75, reason: "form" } : undefined,
         ),
       );
+      findings.push(
+        ...findMatches("iban", line, text, damaged, ([number]) =>
+          looksLikeAccount(number) ? { score: 0.6, reason: "groups of four" } : undefined,
+        ),
+      );
+      for (const match of text.matchAll(behindWord)) {
+        const [all, word, number] = match as unknown as [string, string, string];
+        if (!isNearlyIban(word) || (number.match(/\d/g)?.length ?? 0) < 12) continue;
+        const end = match.index + all.length;
+        findings.push({ type: "iban", line, span: [end - number.length, end], score: 0.7, reason: "misread label" });
+      }
       for (const match of text.matchAll(pattern)) {
         const length = validLength(match[0]);
         if (length !== undefined) {

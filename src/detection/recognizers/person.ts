@@ -17,8 +17,8 @@ import { partyNames } from "./party-names.ts";
 const titles =
   /(?<![\p{L}])(?:(?:[Mm][Rr][Ss]?|[Mm][Ss]|M[Ii][Ss][Ss]|MDM|Mdm|Madam|D[Rr]|Prof|PROF|Herrn?|HERRN?|Frau|FRAU|Mme|MME|Mlle|Monsieur|Madame|Sra?|Srta|SRA|Señora?|Sig|Sig\.ra|Signora?|Dott|Dott\.ssa|Dhr|dhr|Mevr|mevr|Mw|mw|Dato'?|DATO'?|Datuk|Tuan|Puan|Encik|ENCIK|PUAN|Cik)\.?\s+|(?:M[RS]|MRS)\.)(?=\p{Lu})/gu;
 
-/** Machine-readable lines of identity documents that hold the name (ICAO 9303). */
-const machineReadable = /(?<!\S)(?:[A-Z]{1,2}[<«‹]?[A-Z]{3})?[A-Z]+(?:[<«‹][A-Z]+)*[<«‹]{2,}[A-Z<«‹]{4,}(?!\S)/g;
+/** Machine-readable lines of identity documents that hold the name (ICAO 9303); it has no digits, but OCR reads some. */
+const machineReadable = /(?<!\S)(?:[A-Z]{1,2}[<«‹]?[A-Z]{3})?[A-Z01]+(?:[<«‹][A-Z01]+)*[<«‹]{2,}[A-Z01<«‹]{4,}(?!\S)/g;
 
 const signatureLabel = /signature|unterschrift|handtekening|firma|firmado|tandatangan/;
 
