@@ -63,7 +63,7 @@ export async function killTransfers(options: KillOptions): Promise<KillReport> {
       way,
       mib,
       kills: killAtMib.length,
-      peakMiB: Math.max(...ends.map(({ maxRssMiB }) => maxRssMiB)),
+      peakMiB: Math.max(...ends.map((end) => end.peakMiB)),
       movedMiB,
       resumedAtMiB: ends.slice(1).map(({ first }) => Math.round(first / mebi)),
       same,
@@ -115,7 +115,7 @@ async function modelCargo({ way, mib, folder }: KillOptions, store: ObjectStore,
 interface TransferEnd {
   /** Bytes that were there when it began. */
   readonly first: number;
-  readonly maxRssMiB: number;
+  readonly peakMiB: number;
 }
 
 async function runOnce(
