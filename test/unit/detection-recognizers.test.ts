@@ -116,6 +116,9 @@ describe("what OCR read wrongly", () => {
     ["iban", "2015 2016 2017 2018 2019 2020", []],
     ["iban", "ITEM A1 2015 2016 2017 2018 2019", []],
     ["iban", "THAN 1152 items", []],
+    // What tries every division of a long word does not end.
+    ["iban", `IHAN ${"A".repeat(80)}é`, []],
+    ["iban", `IHAN ${"1".repeat(80)}é`, []],
     ["date", "Berlin, 15-17-2010", ["15-17-2010"]],
     ["date", "15-47-2010 and 15-17-2010-3", []],
     ["email", "03-2398 5764contact@holloway.com.my", ["contact@holloway.com.my"]],

@@ -30,9 +30,12 @@ function looksLikeAccount(text: string): boolean {
   return plain.length <= 34 && digits < plain.length && digits >= 0.7 * plain.length && years < 3;
 }
 
-/** Behind "IBAN" with a letter misread ("1BAN", "IHAN", "MBAN"). */
+/**
+ * Behind "IBAN" with a letter misread ("1BAN", "IHAN", "MBAN"). Its end has no small letters. A word can't be divided in more
+ * than one way: of a long one all divisions would be tried.
+ */
 const behindWord =
-  /(?<![\p{L}\d])([\p{L}\d|]{3,5})[\s:.]{1,3}([A-Z\d][A-Za-z\d]{2,}(?:\s?[A-Z\d]{2,}){2,8})(?![\p{L}\d])/gu;
+  /(?<![\p{L}\d])([\p{L}\d|]{3,5})[\s:.]{1,3}([A-Z\d][A-Za-z\d]{2,}(?:\s[A-Z\d]{2,}){0,8})(?<=[A-Z\d]{4}|[A-Z\d]{2}\s[A-Z\d]{2,3}|(?:\s[A-Z\d]{2,}){2})(?![\p{L}\d])/gu;
 const isNearlyIban = (word: string): boolean => distance(word.toUpperCase().replace(/[1|]/g, "I"), "IBAN") <= 1;
 
 /** Letters that OCR puts for digits, in the part of an IBAN that must be digits in most countries. */
