@@ -15,6 +15,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
+import { peakMiB } from "../../scripts/process-memory.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "..", "..");
@@ -211,8 +212,7 @@ class Runner {
   }
 
   peakMiB() {
-    const status = readFileSync(`/proc/${this.child.pid}/status`, "utf8");
-    return Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)[1]) / 1024);
+    return peakMiB(this.child.pid);
   }
 
   stop() {

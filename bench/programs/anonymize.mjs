@@ -1,6 +1,7 @@
 // Our side of the anonymizing benchmark: one process, so that its peak memory is its own. usage: anonymize.mjs OPTIONS.json
 import { readFileSync } from "node:fs";
 import { Anonymizer } from "../../dist/index.js";
+import { peakMiB } from "../../scripts/process-memory.mjs";
 
 const { pages, config } = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const anonymizer = await Anonymizer.create({ key: "a key for the benchmark", ...config });
@@ -20,13 +21,12 @@ for (const page of pages) {
 const seconds = (performance.now() - started) / 1000;
 const { user, system } = process.cpuUsage(before);
 await anonymizer.close();
-const peak = Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]) / 1024;
 const rounded = Object.fromEntries(Object.entries(stages).map(([stage, ms]) => [stage, Math.round(ms)]));
 console.log(
   JSON.stringify({
     secondsPerPage: Number((seconds / pages.length).toFixed(3)),
     cpuSecondsPerPage: Number(((user + system) / 1e6 / pages.length).toFixed(3)),
-    peakMiB: Math.round(peak),
+    peakMiB: peakMiB(),
     proven,
     regionsPerPage: Number((regions / pages.length).toFixed(1)),
     stageMs: rounded,

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadNative } from "../../dist/addon/binding.js";
+import { residentBytes } from "../../scripts/process-memory.mjs";
 
 const [models, mode] = process.argv.slice(2);
 const files = (kind) => ({
@@ -16,8 +17,6 @@ const header = (() => {
 })();
 const targets = /\.to_(q|k|v|out\.0)\.weight$/;
 const layers = Object.keys(header).flatMap((name) => (targets.test(name) ? [name.replace(/\.weight$/, "")] : []));
-const resident = (key) =>
-  1024 * Number(new RegExp(`${key}:\\s+(\\d+)`).exec(readFileSync("/proc/self/status", "utf8"))[1]);
 
 const native = await loadNative();
 const [inputWidth, outputWidth] = [config("glyph_encoder").hidden_size, config("unet").cross_attention_dim];
@@ -91,7 +90,7 @@ for (let step = 0; step < 3; step++) times.push((await trainer.step([batch], ste
 const trained = trainer.parameters
   .filter((p) => p.trainable)
   .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-const held = resident("VmRSS");
+const held = residentBytes("VmRSS");
 const folder = mkdtempSync(join(tmpdir(), "lora-memory-"));
 await trainer.saveState(folder);
 const moments = statSync(join(folder, "optimizer.safetensors")).size;
@@ -102,7 +101,7 @@ console.log(
     optimizerAndGradients: moments + 4 * trained,
     unetWeights: trainer.adaptedBaseBytes || statSync(files("unet").weights).size,
     resident: held,
-    peakResident: resident("VmHWM"),
+    peakResident: residentBytes("VmHWM"),
     stepMilliseconds: Math.min(...times),
   }),
 );

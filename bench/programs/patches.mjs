@@ -1,6 +1,6 @@
 // patches.mjs MODELS: see benches/patches.mjs. The last line of the output is the result.
-import { readFileSync } from "node:fs";
 import { bundle } from "../../scripts/bundle.mjs";
+import { peakMiB } from "../../scripts/process-memory.mjs";
 
 const [models] = process.argv.slice(2);
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
@@ -15,7 +15,6 @@ const paths = await bundle("patches", {
 });
 const { InpaintingPipeline } = await import(paths.pipeline);
 
-const peakMiB = () => Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]) / 1024);
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 async function timed(work) {

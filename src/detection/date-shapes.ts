@@ -1,6 +1,7 @@
 /** Calendar dates in numbers and words. Times alone are not dates. */
 import { distance } from "fastest-levenshtein";
 import { fold, mendDigits } from "./fold.ts";
+import { countDigits } from "./text-shapes.ts";
 
 const months =
   "jan(?:uary|uar|vier|uari)?|ene(?:ro)?|genn?(?:aio)?|gen|feb(?:ruary|ruar|ruari|rero|braio)?|fevr?(?:ier)?|mar(?:ch|s|zo|et)?|marz|maart|mrt|mac|apr(?:il|ile)?|avr(?:il)?|abr(?:il)?|may|mai|mei|mayo|mag(?:gio)?|june?|juin|juni|jun(?:io)?|giu(?:gno)?|july?|juil(?:let)?|juli|jul(?:io)?|julai|lug(?:lio)?|aug(?:ust|ustus)?|aout|ago(?:sto)?|ogos|sept?(?:ember|embre|iembre)?|sett?(?:embre)?|set|okt(?:ober)?|oct(?:ober|obre|ubre)?|ott(?:obre)?|nov(?:ember|embre|iembre)?|de[cz](?:ember|embre)?|dic(?:iembre|embre)?|dis(?:ember)?";
@@ -66,7 +67,7 @@ const partial = new RegExp(
 
 /** Ranges of full dates in a text. */
 export function findDates(text: string): { readonly start: number; readonly end: number }[] {
-  if ((text.match(/\d/g)?.length ?? 0) < 3) return [];
+  if (countDigits(text) < 3) return [];
   // Letters read for digits are put right first; month names are left alone, they stand in words without digits.
   const plain = fold(mendDigits(text));
   const found: { start: number; end: number }[] = [];
@@ -76,7 +77,7 @@ export function findDates(text: string): { readonly start: number; readonly end:
       if (glue && (glue === match[separator] || !/\d{4}$/.test(match[0]))) continue;
       const timeFollows = /^\s+\d{1,2}[:.]\d{2}/.test(plain.slice(match.index + match[0].length));
       // A time behind it vouches for a date with a misread figure.
-      if (numeric && !timeFollows && !possible(match[numeric[0]]!, match[numeric[1]]!) && !nearly(match)) continue;
+      if (numeric && !timeFollows && !possible(match[numeric[0]]!, match[numeric[1]]!) && !nearly(match[0])) continue;
       found.push({ start: match.index, end: match.index + match[0].length });
     }
   }
@@ -101,17 +102,15 @@ export function findDamagedDate(text: string): { readonly start: number; readonl
   const match = /^\W*?([\d£$¢OolISBZ|!][^\s:]*(?:\s?[./-]\s?[^\s:]+|\s[£$¢JOolI|!](?=\s)|\s\d[^\s:]*){0,3})/u.exec(
     text,
   );
-  if (match === null || (match[1]!.match(/\d/g)?.length ?? 0) < 4 || /^\d{4}$/.test(match[1]!)) return undefined;
+  if (match === null || countDigits(match[1]!) < 4 || /^\d{4}$/.test(match[1]!)) return undefined;
   const start = match[0].length - match[1]!.length;
   return { start, end: match[0].length };
 }
 
 /** "15-17-2010": a figure of the month is misread. With a year of four figures, and separators, it can be little else. */
-function nearly([text, ...groups]: RegExpMatchArray): boolean {
-  const match = /^(\d{2})([./-])(\d{2})\2(?:19|20)\d{2}$/.exec(text);
-  return (
-    match !== null && groups.length > 2 && [match[1], match[3]].every((part) => Number(part) >= 1 && Number(part) <= 31)
-  );
+function nearly(text: string): boolean {
+  const [, first, , second] = /^(\d{2})([./-])(\d{2})\2(?:19|20)\d{2}$/.exec(text) ?? [];
+  return [first, second].every((part) => Number(part) >= 1 && Number(part) <= 31);
 }
 
 /** Day and month in either order; OCR reads 8 for 0. */

@@ -31,6 +31,7 @@ import { personRecognizer } from "./recognizers/person.ts";
 import { phoneRecognizer } from "./recognizers/phone.ts";
 import { taxIdRecognizer } from "./recognizers/tax-id.ts";
 import { urlRecognizer } from "./recognizers/url.ts";
+import { countDigits } from "./text-shapes.ts";
 import { prepareParties } from "./zones.ts";
 
 export const builtInRecognizers: readonly Recognizer[] = [
@@ -189,7 +190,7 @@ const bare = (text: string): string => text.toUpperCase().replace(/[^\p{L}\d]/gu
 
 function typed(value: DeniedValue): { readonly text: string; readonly type: EntityType } {
   if (typeof value !== "string") return value;
-  const digits = value.match(/\d/g)?.length ?? 0;
+  const digits = countDigits(value);
   if (value.includes("@")) return { text: value, type: "email" };
   if (digits > value.length / 2) return { text: value, type: "id_number" };
   return { text: value, type: isCompanyLike(value) ? "company" : "person" };

@@ -94,7 +94,10 @@ export function findSimilarLabel(word: string): LabelEntry | undefined {
   return other === undefined ? undefined : { kind: dictionary.get(other)!, word: other };
 }
 
-/** Whether a text is nothing but a label's word, or "number" in some language; names that are words too ("Price") are not counted. */
+/**
+ * Whether a text is nothing but a label's word, or "number" in some language; names that are words too ("Price") are not
+ * counted.
+ */
 export function isLabelText(text: string): boolean {
   const word = labelWordOf(text);
   return (dictionary.has(word) && !nameLike.has(word)) || (word.length > 3 && numbers.has(word));

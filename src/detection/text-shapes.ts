@@ -4,6 +4,9 @@ import { fold } from "./fold.ts";
 const letters = (text: string): number => text.match(/\p{L}/gu)?.length ?? 0;
 const digits = (text: string): number => text.match(/\p{N}/gu)?.length ?? 0;
 
+/** How many of 0 … 9 there are. */
+export const countDigits = (text: string): number => text.match(/\d/g)?.length ?? 0;
+
 /** A sentence or part of one: many words, most of them in small letters. */
 export function isProse(text: string): boolean {
   const words = text.split(/\s+/).filter((word) => /\p{L}/u.test(word));

@@ -12,7 +12,7 @@ import { type Layout, layoutOf, type Segment } from "./layout.ts";
 import type { OcrPage } from "./ocr.ts";
 import { paragraphsOf, textBefore } from "./paragraphs.ts";
 import { eachStep, type Steps } from "./steps.ts";
-import { isAmount, isNameShaped } from "./text-shapes.ts";
+import { countDigits, isAmount, isNameShaped } from "./text-shapes.ts";
 
 /** A name with an address under it, or one of the two alone. */
 export interface Party {
@@ -91,7 +91,7 @@ function roleOf(
   if ((folded.match(/\p{L}{2,}/gu)?.length ?? 0) > maxNameWords) return "stop";
   if (score >= weakAddress) return "weak";
   const letters = folded.match(/\p{L}/gu)?.length ?? 0;
-  const digits = folded.match(/\d/g)?.length ?? 0;
+  const digits = countDigits(folded);
   return letters < 3 || letters < digits ? "skip" : "plain";
 }
 

@@ -85,8 +85,7 @@ export function scorePage(truth: readonly TrueRegion[], found: readonly FoundEnt
       others++;
       // A whole line may be listed beside the values in it; findings of these say nothing about the rest of the line.
       const values = truth.filter((part) => part.type !== undefined && isWithin(part.box, region.box));
-      const strays = found.filter(({ box }) => coveredWidth(values, box) < 0.7);
-      if (!strays.some(({ box }) => touches(box, region.box))) untouched++;
+      if (!found.some(({ box }) => touches(box, region.box) && coveredWidth(values, box) < 0.7)) untouched++;
       continue;
     }
     const counts = countsOf(region.type);

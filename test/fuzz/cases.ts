@@ -23,6 +23,7 @@ import { Vault } from "../../src/replacement/vault.ts";
 import { reportSchema } from "../../src/report.ts";
 import { findMetadata } from "../../src/verification/metadata.ts";
 import { sampleReport } from "../helpers/sample-report.ts";
+import { check } from "./check.ts";
 import { flows } from "./flows.ts";
 import { mutateFile, mutateText, mutateTree } from "./mutate.ts";
 import { seedDocuments } from "./seed-documents.ts";
@@ -70,10 +71,6 @@ export async function openGroup(group: string, seed: number, folder: string, con
     check(left.length === 0, `left behind: ${left.join(", ")}`);
     return outcome;
   };
-}
-
-function check(holds: boolean, otherwise: string): asserts holds {
-  if (!holds) throw new Error(otherwise);
 }
 
 const limits = { maxBytes: 4 << 20, maxPixels: 4e6, maxPages: 20, maxDecodedBytes: 64 << 20 };

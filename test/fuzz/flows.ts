@@ -8,6 +8,7 @@ import type { Box } from "../../src/documents/geometry.ts";
 import { createImage, type RasterImage } from "../../src/documents/image.ts";
 import type { Random } from "../../src/random/random.ts";
 import { reportSchema, reportText } from "../../src/report.ts";
+import { check } from "./check.ts";
 
 const [width, height] = [260, 180];
 
@@ -142,10 +143,6 @@ function oddEngine(random: Random): OcrEngine {
     },
     close: () => Promise.resolve(),
   };
-}
-
-function check(holds: boolean, otherwise: string): asserts holds {
-  if (!holds) throw new Error(otherwise);
 }
 
 export async function flows({ random: randomOf }: { readonly random: (index: number) => Random }) {

@@ -2,7 +2,9 @@
  * Transfers a file or a model, and where `killAt` is given kills itself in the middle. Argument: JSON. It tells, as lines
  * of JSON, with the first progress and at its end: bytes that had and have arrived, and the most memory it had in RAM.
  */
-import { readFileSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
+// @ts-expect-error -- a script without types
+import { peakMiB } from "../../scripts/process-memory.mjs";
 import { ModelRegistry, openObjectStore } from "../../src/index.ts";
 
 export type TransferWay = "upload" | "download" | "push" | "pull";
@@ -21,9 +23,6 @@ export interface TransferTask {
 const { address, way, path, partBytes, concurrency = 1, killAt } = JSON.parse(process.argv[2]!) as TransferTask;
 let first: number | undefined;
 let last = 0;
-/** Of this program alone: `resourceUsage().maxRSS` has what the process that started it had, too. */
-const peakMiB = (): number =>
-  Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))![1]) / 1024);
 const tell = (): number => writeSync(1, `${JSON.stringify({ first, last, peakMiB: peakMiB() })}\n`);
 const onProgress = ({ bytes }: { bytes: number }): void => {
   const begun = first === undefined;

@@ -3,6 +3,7 @@ import { countrySpecs, electronicFormatIBAN, isValidIBAN } from "ibantools";
 import type { Finding, Recognizer } from "../entity.ts";
 import { labelBefore } from "../labels.ts";
 import { findMatches } from "../matches.ts";
+import { countDigits } from "../text-shapes.ts";
 
 const pattern = /(?<![A-Za-z\d])[A-Z]{2}\s?[\dOoIl]{2}(?:[\s.-]?[A-Za-z\d]){11,30}/g;
 
@@ -12,7 +13,7 @@ const grouped = /(?<![A-Za-z\d])[A-Z]{2}[\dA-Z]{2}(?:\s[\dA-Z]{4}){3,7}(?:\s[\dA
 /** Mostly digits, and as long as the country's IBANs are. */
 function fitsCountry(text: string): boolean {
   const plain = text.replace(/\s/g, "");
-  const digits = plain.match(/\d/g)?.length ?? 0;
+  const digits = countDigits(plain);
   const length = countrySpecs[plain.slice(0, 2)]?.chars;
   return (
     length !== undefined && length !== null && Math.abs(plain.length - length) <= 1 && digits >= 0.6 * plain.length
@@ -25,7 +26,7 @@ const damaged = /(?<![A-Za-z\d])(?=[A-Za-z]*\d)[A-Za-z\d]{3,5}(?:\s[\dA-Z]{4}){4
 /** Mostly digits, with a letter: columns of years and quantities are no account. */
 function looksLikeAccount(text: string): boolean {
   const plain = text.replace(/\s/g, "");
-  const digits = plain.match(/\d/g)?.length ?? 0;
+  const digits = countDigits(plain);
   const years = text.match(/(?<!\S)(?:19|20)\d\d(?!\S)/g)?.length ?? 0;
   return plain.length <= 34 && digits < plain.length && digits >= 0.7 * plain.length && years < 3;
 }
@@ -57,15 +58,13 @@ export const ibanRecognizer: Recognizer = {
         ...findMatches("iban", line, text, grouped, ([number]) =>
           fitsCountry(number) ? { score: 0.75, reason: "form" } : undefined,
         ),
-      );
-      findings.push(
         ...findMatches("iban", line, text, damaged, ([number]) =>
           looksLikeAccount(number) ? { score: 0.6, reason: "groups of four" } : undefined,
         ),
       );
       for (const match of text.matchAll(behindWord)) {
         const [all, word, number] = match as unknown as [string, string, string];
-        if (!isNearlyIban(word) || (number.match(/\d/g)?.length ?? 0) < 12) continue;
+        if (!isNearlyIban(word) || countDigits(number) < 12) continue;
         const end = match.index + all.length;
         findings.push({ type: "iban", line, span: [end - number.length, end], score: 0.7, reason: "misread label" });
       }

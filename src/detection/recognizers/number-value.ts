@@ -6,7 +6,7 @@ import { identifierForms } from "../identifier-forms.ts";
 import { type Label, type Located, valueCandidates } from "../labels.ts";
 import { findMatches } from "../matches.ts";
 import type { OcrPage } from "../ocr.ts";
-import { isAmount } from "../text-shapes.ts";
+import { countDigits, isAmount } from "../text-shapes.ts";
 
 /** Longest number with its groups and separators. */
 const maxLength = 34;
@@ -23,7 +23,7 @@ export function numberAtStart(value: Located, minDigits: number): Located | unde
   const offset = /^[^\p{L}\p{N}]*/u.exec(value.text)![0].length;
   for (const match of value.text.slice(offset).matchAll(/\S+/g)) {
     const group = match[0];
-    const count = group.match(/\d/g)?.length ?? 0;
+    const count = countDigits(group);
     const letters = group.match(/\p{L}/gu)?.length ?? 0;
     // A word of letters ends it, but for a country's or series' letters.
     if (count === 0 && (letters > 3 || (letters > 0 && !/^[\p{Lu}\p{P}]+$/u.test(group)))) break;
