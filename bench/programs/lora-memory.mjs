@@ -43,6 +43,9 @@ const trainer = await native.createTrainer({
     inputPerturbation: 0,
     scalingFactor: 0.18215,
     trainGlyphEncoder: false,
+    pixelWeight: 0,
+    ssimWeight: 0,
+    pixelStartStep: 0,
   },
   optimizer: {
     learningRate: 1e-4,
